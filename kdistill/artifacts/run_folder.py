@@ -1,0 +1,98 @@
+"""The run folder: one name for every file of a run, and the history that grows while it works."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdistill.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it made. `result.json` is written last: its presence means finished."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The composed config, every reference resolved."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def history(self) -> Path:
+        """One JSON object a line: {stage, epoch, epochs, terms, validation, learning_rate, seconds}."""
+        return self.path / "history.jsonl"
+
+    @property
+    def student(self) -> Path:
+        return self.path / "student.safetensors"
+
+    @property
+    def student_config(self) -> Path:
+        """What builds the module that student.safetensors and baseline.safetensors fit into."""
+        return self.path / "student.yaml"
+
+    @property
+    def baseline(self) -> Path:
+        return self.path / "baseline.safetensors"
+
+    @property
+    def teacher(self) -> Path:
+        """Reference to the teacher: {hash, kind, members: [{hash, path}]}."""
+        return self.path / "teacher.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Tensors index, labels [n] and teacher, student, baseline [n, classes]: test probabilities."""
+        return self.path / "predictions.safetensors"
+
+    @property
+    def gallery(self) -> Path:
+        """Tensors index [m] and inputs [m, ...]: the few test inputs that the report shows."""
+        return self.path / "gallery" / "inputs.safetensors"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def failed(self) -> Path:
+        """{message, stage, step} of a run that did not finish."""
+        return self.path / "failed.json"
+
+    @property
+    def report_markdown(self) -> Path:
+        return self.path / "report.md"
+
+    @property
+    def report_html(self) -> Path:
+        return self.path / "report.html"
+
+    def finished(self) -> "RunFolder":
+        """Itself; UserError when it is not the folder of a finished run."""
+        if not self.path.is_dir():
+            raise UserError(f"{self.path}: no such run folder")
+        if not self.result.is_file():
+            why = "the run failed" if self.failed.is_file() else "the run is not finished"
+            raise UserError(f"{self.path}: no result.json, {why}")
+        return self
+
+
+def append_line(path: Path, value: dict[str, Any]) -> None:
+    """Append `value` as one line of JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value) + "\n")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Every whole line of a .jsonl file; a last line that a crash cut short is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines if line]

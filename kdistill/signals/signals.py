@@ -1,0 +1,25 @@
+"""Signals: what a model said about a Batch; Answers: whoever can be asked."""
+
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from torch import Tensor
+from torch.utils._pytree import register_dataclass
+
+from kdistill.data.batch import Batch
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Optional tensors, one row per sample of the batch; a new kind of signal is a new field."""
+
+    logits: Tensor | None = None  # [batch, classes]; an ensemble's combine its members' (ensemble.py)
+
+
+register_dataclass(Signals, field_names=[field.name for field in fields(Signals)])
+
+
+class Answers(Protocol):
+    """Teachers and students alike: asked about a batch, answer with at least the named signals."""
+
+    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals: ...
