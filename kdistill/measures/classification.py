@@ -1,0 +1,81 @@
+"""Classification: errors, likelihood and calibration, and how closely a teacher is followed."""
+
+import math
+import sys
+
+from torch import Tensor
+
+from kdistill.artifacts.result import Measure
+from kdistill.measures.calibration import calibration_error
+from kdistill.measures.intervals import normal, wilson
+
+MAIN = ("errors", "accuracy", "nll", "brier", "ece")
+# a probability of 0 counts as the least normal float64, 2.2e-308, so that every figure is finite
+FLOOR = math.log(sys.float_info.min)
+
+
+class Classification:
+    """Measures of a classifier on n cases, each with its 95 % interval, computed in float64.
+
+    main: the measure that decides, one of errors, accuracy, nll, brier, ece.
+    bins: of the calibration error, >= 1.
+    """
+
+    def __init__(self, main: str = "errors", bins: int = 15) -> None:
+        if main not in MAIN:
+            raise ValueError(f"main must be one of {', '.join(MAIN)}, got {main}")
+        if bins < 1:
+            raise ValueError(f"bins must be >= 1, got {bins}")
+        self.main = main
+        self.bins = bins
+
+    def __call__(
+        self, logits: Tensor, labels: Tensor | None = None, teacher_logits: Tensor | None = None
+    ) -> dict[str, Measure]:
+        """Measures by name; logits: [n, classes], labels: [n] int64, n >= 1.
+
+        With labels: errors, accuracy, nll, brier, ece. With teacher_logits [n, classes]: agreement
+        (share of cases with the same top-1 answer) and kl_to_teacher (KL(teacher || model) at
+        T = 1). nll and kl_to_teacher are in nats.
+        """
+        answered = logits.cpu().double().log_softmax(1).clamp(min=FLOOR)
+        measures: dict[str, Measure] = {}
+        if labels is not None:
+            measures |= against_labels(answered, labels.cpu(), self.bins)
+        if teacher_logits is not None:
+            taught = teacher_logits.cpu().double().log_softmax(1).clamp(min=FLOOR)
+            measures |= against_teacher(answered, taught)
+        return measures
+
+
+def against_labels(answered: Tensor, labels: Tensor, bins: int) -> dict[str, Measure]:
+    """Measures of log-probabilities [n, classes] against labels [n]."""
+    n = len(labels)
+    right = int((answered.argmax(1) == labels).sum())
+    low, high = wilson(n - right, n)
+    probabilities = answered.exp()
+    of_label = labels[:, None]
+    brier = probabilities.square().sum(1) - 2 * probabilities.gather(1, of_label)[:, 0] + 1
+    ece, ece_interval = calibration_error(probabilities, labels, bins)
+    return {
+        "errors": Measure(float(n - right), n, (n * low, n * high), "count", "lower"),
+        "accuracy": Measure(right / n, n, wilson(right, n), "fraction", "higher"),
+        "nll": _mean(-answered.gather(1, of_label)[:, 0], "nats"),
+        "brier": _mean(brier, "squared error"),
+        "ece": Measure(ece, n, ece_interval, "fraction", "lower"),
+    }
+
+
+def against_teacher(answered: Tensor, taught: Tensor) -> dict[str, Measure]:
+    """Measures of log-probabilities against the teacher's (both [n, classes], finite)."""
+    n = len(answered)
+    same = int((answered.argmax(1) == taught.argmax(1)).sum())
+    divergence = (taught.exp() * (taught - answered)).sum(1)
+    return {
+        "agreement": Measure(same / n, n, wilson(same, n), "fraction", "higher"),
+        "kl_to_teacher": _mean(divergence, "nats"),
+    }
+
+
+def _mean(values: Tensor, unit: str) -> Measure:
+    return Measure(float(values.mean()), len(values), normal(values), unit, "lower")

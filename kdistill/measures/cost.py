@@ -1,0 +1,63 @@
+"""Cost: what a model takes to keep (parameters, bytes) and to ask (multiply-adds, time)."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.artifacts.result import Cost
+
+BATCH_SIZES = (1, 256)
+SECONDS = 0.2  # of timing for each batch size; a single slow call may take longer
+
+
+def cost(
+    module: nn.Module,
+    input_shape: Sequence[int],
+    input_dtype: torch.dtype,
+    path: Path | None,
+    device: torch.device,
+) -> Cost:
+    """The Cost of asking `module` about inputs [*input_shape] of `input_dtype` on `device`.
+
+    bytes: of the file at `path`, else of the tensors that would be saved. latency_ms: median time
+    of a forward pass by batch size. Works on a copy in eval mode; `module` stays as it was.
+    """
+    copy = deepcopy(module).to(device).eval()
+    one = torch.zeros(1, *input_shape, dtype=input_dtype, device=device)
+    threads = torch.get_num_threads()
+    stored = sum(tensor.nbytes for tensor in copy.state_dict().values())
+    return Cost(
+        parameters=sum(parameter.numel() for parameter in copy.parameters()),
+        bytes=path.stat().st_size if path else stored,
+        multiply_adds=multiply_adds(copy, one),
+        latency_ms={str(size): milliseconds(copy, one, size) for size in BATCH_SIZES},
+        latency_setting=f"{threads} thread{'s' * (threads > 1)}, {device.type}",
+    )
+
+
+def multiply_adds(module: nn.Module, one: Tensor) -> int | None:
+    """Multiply-adds of matrix products, convolutions and attention for `one` input [1, ...].
+
+    Counted on the meta device, where nothing is computed; None for a module that cannot run there.
+    """
+    try:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            deepcopy(module).to("meta")(one.to("meta"))
+    except Exception:  # a user's own module may raise anything; the run goes on without the count
+        return None
+    return int(counter.get_total_flops()) // 2
+
+
+def milliseconds(module: nn.Module, one: Tensor, size: int) -> float:
+    """Median milliseconds of a forward pass on `size` copies of `one` input [1, ...]."""
+    inputs = one.expand(size, *one.shape[1:]).contiguous()
+    timer = Timer(
+        "module(inputs)",
+        globals={"module": module, "inputs": inputs},
+        num_threads=torch.get_num_threads(),
+    )
+    with torch.inference_mode():
+        return float(timer.blocked_autorange(min_run_time=SECONDS).median) * 1000

@@ -1,0 +1,80 @@
+"""Network: a model together with the preprocessing of its inputs; and the maker of one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.config.build import build, to_plain
+from kdistill.errors import UserError
+from kdistill.models.preprocessing import Pixels
+
+
+class Network(nn.Module):
+    """Raw inputs [batch, ...] to logits [batch, classes]."""
+
+    def __init__(self, preprocessing: nn.Module, model: nn.Module) -> None:
+        super().__init__()
+        self.preprocessing = preprocessing
+        self.model = model
+
+    @staticmethod
+    def wrap(model: nn.Module) -> "Network":
+        """`model` as a Network that hands it floats as they are (and uint8 divided by 255)."""
+        return model if isinstance(model, Network) else Network(Pixels(), model)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Raw inputs [batch, ...] to logits [batch, classes]."""
+        logits: Tensor = self.model(self.preprocessing(inputs))
+        return logits
+
+
+def make_network(config: Mapping[str, Any], input_shape: Sequence[int], classes: int) -> Network:
+    """Make the Network of a model config, on the CPU, and ask it two inputs to see that it fits.
+
+    config: `_target_`, its keys, and `preprocessing` (null or left out: `Pixels()`). The target
+    gets `input_shape` (of one input, after preprocessing) and `classes` if it has such parameters.
+    UserError when it cannot be built, cannot take such inputs or answers with another shape.
+    """
+    plain = dict(to_plain(config))
+    named = plain.pop("preprocessing", None)
+    preprocessing = build(named) if named else Pixels()
+    seen = _shape_after(preprocessing, input_shape)
+    model = build(plain, offered={"input_shape": seen, "classes": classes})
+    if not isinstance(model, nn.Module):
+        raise UserError(f"_target_: {plain['_target_']} makes no torch.nn.Module")
+    network = Network(preprocessing, model)
+    _try(network, plain["_target_"], input_shape, classes)
+    return network
+
+
+def _shape_after(preprocessing: nn.Module, input_shape: Sequence[int]) -> tuple[int, ...]:
+    try:
+        if isinstance(preprocessing, Pixels):
+            return preprocessing.output_shape(input_shape)
+        return tuple(preprocessing(torch.zeros(1, *input_shape)).shape[1:])
+    except Exception as error:  # a user's own preprocessing may raise anything
+        raise UserError(f"preprocessing: {_one_line(error)}") from error
+
+
+def _try(network: Network, target: str, input_shape: Sequence[int], classes: int) -> None:
+    given = f"inputs of shape {list(input_shape)}"
+    try:
+        with torch.no_grad():
+            answer = network.eval()(torch.zeros(2, *input_shape))
+    except Exception as error:  # a user's own model may raise anything
+        raise UserError(f"{target} cannot take {given}: {_one_line(error)}") from error
+    if not isinstance(answer, Tensor):
+        kind = type(answer).__name__
+        raise UserError(f"{target} must answer with logits [batch, {classes}], got a {kind}")
+    if answer.shape != (2, classes):
+        shape = ["batch", *answer.shape[1:]] if answer.shape[:1] == (2,) else list(answer.shape)
+        found = ", ".join(map(str, shape))
+        raise UserError(f"{target} must answer {given} with [batch, {classes}], got [{found}]")
+    network.train()
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
