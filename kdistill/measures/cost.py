@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.benchmark import Timer
+from torch.utils.flop_counter import FlopCounterMode
 
 from kdistill.artifacts.result import Cost
 
