@@ -1,0 +1,96 @@
+"""Draws a chart as inline SVG that follows the page's colours, with a text alternative."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from kdistill.report.markup import Markup, element
+
+# colours that stand for the page's own, so that a chart is as legible in the dark
+INK, RULE, PAPER = "#0a0b01", "#0a0b02", "#0a0b03"
+COLOURS = {"teacher": "#0a0b04", "baseline": "#0a0b05", "student": "#0a0b06"}
+DASHES = {"teacher": ":", "baseline": "--", "student": "-"}
+MARKERS = {"teacher": "^", "baseline": "s", "student": "o"}
+PAGE = {
+    INK: "currentColor",
+    RULE: "var(--rule)",
+    PAPER: "var(--paper)",
+    **{colour: f"var(--{model})" for model, colour in COLOURS.items()},
+}
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: small, selectable, in the page's font
+    "svg.hashsalt": "kdistill",
+    "text.parse_math": False,  # labels come from configs
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart: what it shows in a few words, and in full for who cannot see it."""
+
+    title: str
+    alternative: str
+    svg: Markup
+
+    def figure(self) -> Markup:
+        """The chart as a <figure>."""
+        image = element("div", self.svg, role="img", aria_label=f"{self.title}. {self.alternative}")
+        caption = element("p", self.alternative)
+        return element("figure", element("h3", self.title), image, element("figcaption", caption))
+
+
+def draw(name: str, title: str, alternative: str, plot: Callable[[Axes], None]) -> Chart:
+    """Let `plot` fill the axes of a chart; `name` keeps its ids apart from other charts'."""
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+        plot(figure.add_subplot())
+        drawn = StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(drawn, format="svg", transparent=True, metadata=nothing)
+    return Chart(title, alternative, _inline(drawn.getvalue(), name))
+
+
+def plain_log(axes: Axes) -> None:
+    """A logarithmic y axis whose ticks are plain numbers."""
+    axis = axes.yaxis
+    axes.set_yscale("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def _inline(svg: str, name: str) -> Markup:
+    """The <svg> element alone, sized by the page, with its own ids and the page's colours."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for colour, page in PAGE.items():
+        svg = svg.replace(colour, page)
+    return Markup(svg)

@@ -1,0 +1,100 @@
+"""Training curves: validation measure and loss of every stage, epoch by epoch."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from kdistill.report.charts import COLOURS, DASHES, Chart, draw, plain_log
+from kdistill.report.comparison import MODELS, title
+
+Curve = tuple[list[int], list[float]]  # epochs, values
+Curves = dict[str, Curve]  # by stage
+
+
+def training_curves(history: list[dict[str, Any]], main: str) -> list[Chart]:
+    """Charts of a run's history (lines of history.jsonl); those without values are left out."""
+    charts = []
+    measure = _shown_measure(history, main)
+    validation = _curves(history, "validation", measure)
+    if validation:
+        heading = f"{title(measure)} on validation data"
+        charts.append(_chart("validation", heading, title(measure), validation))
+    if losses := _curves(history, "terms", "total"):
+        charts.append(_chart("loss", "Training loss", "Total loss", losses))
+    return charts
+
+
+def _shown_measure(history: list[dict[str, Any]], main: str) -> str:
+    """The main measure where the history has it, else errors, else the first there is."""
+    present = dict.fromkeys(name for line in history for name in line.get("validation", {}))
+    return next((name for name in (main, "errors", *present) if name in present), "")
+
+
+def _curves(history: list[dict[str, Any]], kind: str, name: str) -> Curves:
+    """A resumed run writes an epoch twice: the later line counts."""
+    found: dict[str, dict[int, float]] = {}
+    for line in history:
+        value = line.get(kind, {}).get(name)
+        if value is not None:
+            found.setdefault(str(line["stage"]), {})[int(line["epoch"])] = float(value)
+    return {stage: (sorted(v), [v[epoch] for epoch in sorted(v)]) for stage, v in found.items()}
+
+
+def _chart(name: str, heading: str, axis: str, curves: Curves) -> Chart:
+    def plot(axes: Axes) -> None:
+        labelled: set[str] = set()
+        for stage, (epochs, values) in sorted(curves.items(), key=_teachers_first):
+            _plot_stage(axes, stage, epochs, values, labelled)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(axis)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if _spread(curves) > 10:
+            plain_log(axes)
+        axes.legend()
+
+    return draw(name, heading, _described(curves), plot)
+
+
+def _plot_stage(
+    axes: Axes, stage: str, epochs: list[int], values: list[float], labelled: set[str]
+) -> None:
+    model = _model(stage)
+    member = model == "teacher"
+    label = "_" if model in labelled else _label(stage)
+    labelled.add(model)
+    mark = "." if len(epochs) == 1 else ""
+    width, alpha = (0.9, 0.55) if member else (1.8, 1.0)
+    dash, colour = DASHES[model], COLOURS[model]
+    axes.plot(epochs, values, dash, marker=mark, color=colour, lw=width, alpha=alpha, label=label)
+
+
+def _model(stage: str) -> str:
+    return stage if stage in MODELS else "teacher"
+
+
+def _label(stage: str) -> str:
+    return "Teacher's members" if "/" in stage else MODELS[_model(stage)]
+
+
+def _teachers_first(item: tuple[str, Curve]) -> tuple[bool, str]:
+    return _model(item[0]) != "teacher", item[0]
+
+
+def _spread(curves: Curves) -> float:
+    values = [value for _, series in curves.values() for value in series]
+    return max(values) / min(values) if min(values) > 0 else 1.0
+
+
+def _described(curves: Curves) -> str:
+    said = [
+        f"{MODELS[stage]}: {values[0]:.4g} after epoch {epochs[0]}, "
+        f"{values[-1]:.4g} after epoch {epochs[-1]}"
+        for stage in ("student", "baseline")
+        if stage in curves
+        for epochs, values in [curves[stage]]
+    ]
+    members = [values[-1] for stage, (_, values) in curves.items() if _model(stage) == "teacher"]
+    if members:
+        said.append(f"Teacher's networks end between {min(members):.4g} and {max(members):.4g}")
+    return ". ".join(said) + "."

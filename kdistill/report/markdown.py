@@ -1,0 +1,79 @@
+"""report.md: the report as Markdown that pastes into an issue."""
+
+import re
+from collections.abc import Iterable
+
+from kdistill.artifacts.result import Result
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.report.comparison import Comparison, Line, Member, compare
+from kdistill.report.provenance import Pairs, data, origin, settings
+from kdistill.report.verdict import verdict
+
+
+def markdown(folder: RunFolder) -> str:
+    """The report of the finished run in `folder`; UserError when it is not finished or damaged."""
+    result = Result.read(folder.finished().result)
+    compared = compare(result)
+    blocks = [
+        f"# {escaped(result.experiment)}",
+        f"**{escaped(verdict(result))}**",
+        *(f"> **Warning:** {escaped(text)}" for text in result.warnings),
+        _models(compared),
+        *_savings(compared),
+        *_members(compared.members),
+        _pairs("Time per stage", compared.seconds),
+        escaped(compared.signals),
+        _pairs("Data", data(result)),
+        _listing("Settings", settings(folder)),
+        _listing("Provenance", origin(result)),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def escaped(text: str) -> str:
+    """`text` on one line, with everything that Markdown or HTML would read as markup quoted."""
+    return re.sub(r"([\\`*_{}\[\]<>|#!~&])", r"\\\1", " ".join(text.split()))
+
+
+def _models(compared: Comparison) -> str:
+    main, *others = [_line(line, compared) for line in [*compared.measures, *compared.costs]]
+    bold = [f"**{cell}**" if cell else "" for cell in main[:-1]]
+    return _table(["", *compared.models.values(), ""], [[*bold, main[-1]], *others])
+
+
+def _line(line: Line, compared: Comparison) -> list[str]:
+    cells = []
+    for model in compared.models:
+        cell = line.cells.get(model)
+        ends = f" ({cell.interval})" if cell and cell.interval else ""
+        cells.append(f"{cell.text}{ends}" if cell else "")
+    return [escaped(line.title), *cells, escaped(line.hint)]
+
+
+def _savings(compared: Comparison) -> Iterable[str]:
+    if compared.savings:
+        said = (f"{saving.factor} {escaped(saving.phrase)}" for saving in compared.savings)
+        yield f"Student against teacher: {', '.join(said)}. Intervals are 95 %."
+
+
+def _members(members: list[Member]) -> Iterable[str]:
+    if members:
+        heads = list(dict.fromkeys(head for member in members for head in member.figures))
+        rows = [[m.title, *(m.figures.get(head, "") for head in heads)] for m in members]
+        yield "## Teacher's members\n\n" + _table(["", *map(escaped, heads)], rows)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
+
+
+def _pairs(heading: str, pairs: Pairs) -> str:
+    said = ", ".join(f"{escaped(name)} {escaped(value)}" for name, value in pairs)
+    return f"**{heading}:** {said}" if pairs else ""
+
+
+def _listing(heading: str, pairs: Pairs) -> str:
+    """A fenced block: nothing in it is markup, once it cannot close the fence."""
+    lines = [" ".join(f"{name}: {value}".split()).replace("`", "'") for name, value in pairs]
+    return "\n".join([f"## {heading}\n", "```text", *lines, "```"]) if pairs else ""

@@ -1,0 +1,60 @@
+"""What quality costs: the main measure of every model against its number of parameters."""
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from kdistill.artifacts.result import Measure, Result
+from kdistill.report import numbers
+from kdistill.report.charts import COLOURS, MARKERS, Chart, draw
+from kdistill.report.comparison import MODELS, title
+
+Points = dict[str, tuple[int, Measure]]  # by model: parameters, main measure
+
+
+def tradeoff(result: Result) -> Chart | None:
+    """Scatter with 95 % intervals; None unless two models have a cost."""
+    points: Points = {
+        name: (model.cost.parameters, model.measures[result.main])
+        for name in MODELS
+        if (model := result.models.get(name)) and model.cost and result.main in model.measures
+    }
+    if len(points) < 2:
+        return None
+
+    def plot(axes: Axes) -> None:
+        for name, (size, measure) in points.items():
+            _plot_model(axes, name, size, measure)
+        axes.set_xscale("log")
+        sizes = sorted({size for size, _ in points.values()})
+        axes.set_xticks(sizes, [numbers.scaled(size) for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.margins(x=0.25, y=0.15)
+        axes.set_xlabel("parameters")
+        axes.set_ylabel(title(result.main))
+        axes.legend()
+
+    heading = f"{title(result.main)} against size"
+    return draw("tradeoff", heading, _described(points), plot)
+
+
+def _plot_model(axes: Axes, name: str, size: int, measure: Measure) -> None:
+    low, high = measure.interval or (measure.value, measure.value)
+    axes.errorbar(
+        size,
+        measure.value,
+        yerr=[[max(0.0, measure.value - low)], [max(0.0, high - measure.value)]],
+        fmt=MARKERS[name],
+        color=COLOURS[name],
+        markersize=7,
+        capsize=4,
+        label=MODELS[name],
+    )
+
+
+def _described(points: Points) -> str:
+    said = [
+        f"{MODELS[name]}: {numbers.measured(measure.value, measure.unit)} "
+        f"with {numbers.scaled(size)} parameters"
+        for name, (size, measure) in points.items()
+    ]
+    return f"{'. '.join(said)}. Bars are 95 % intervals."

@@ -1,0 +1,97 @@
+"""The verdict: in one sentence, whether distilling gained anything, and how sure that is."""
+
+from typing import Literal
+
+from kdistill.artifacts.result import Measure, Result
+from kdistill.report import numbers
+from kdistill.report.comparison import main_measure, title
+
+CHANCE = 0.05  # a paired test's p at or above this calls a difference chance
+MCNEMAR = ("errors", "accuracy")  # the measures that its paired cases decide
+Outcome = Literal["gain", "chance", "worse", "untested", "uncompared"]
+SUBJECTS = {"baseline": "the same student alone", "teacher": "the teacher"}
+
+
+def outcome(result: Result) -> Outcome:
+    """What the student's main measure shows against the same student trained alone."""
+    student, baseline = main_measure(result, "student"), main_measure(result, "baseline")
+    if student is None or baseline is None:
+        return "uncompared"
+    p = _p_value(result)
+    if p is None:
+        return "untested"
+    if p >= CHANCE or student.value == baseline.value:
+        return "chance"
+    return "gain" if _better(student, baseline) else "worse"
+
+
+def verdict(result: Result) -> str:
+    """The figures of all models, then what they mean."""
+    meanings = {
+        "gain": f"{_closed(result)} ({_test(result)})",
+        "chance": f"the difference is within chance ({_test(result)}), no gain shown",
+        "worse": f"distillation made the student worse ({_test(result)})",
+        "untested": _untested(result),
+        "uncompared": "without the same student trained alone, the gain is unknown",
+    }
+    return f"{_figures(result)}: {meanings[outcome(result)]}."
+
+
+def _figures(result: Result) -> str:
+    student = main_measure(result, "student")
+    assert student is not None  # compare() refuses a result without a student
+    value = numbers.measured(student.value, student.unit)
+    n = numbers.whole(student.n)
+    if result.main == "errors":
+        said = f"The distilled student makes {value} error{'s' * (student.value != 1)} of {n}"
+    else:
+        said = (
+            f"{title(result.main)} ({student.better} is better, n = {n}) "
+            f"of the distilled student is {value}{_unit(student)}"
+        )
+    others = [
+        f"{subject} {numbers.measured(measure.value, measure.unit)}"
+        for name, subject in SUBJECTS.items()
+        if (measure := main_measure(result, name))
+    ]
+    return ", ".join([said, *others])
+
+
+def _untested(result: Result) -> str:
+    student, baseline = main_measure(result, "student"), main_measure(result, "baseline")
+    if student and baseline and _better(student, baseline):
+        return f"{_closed(result)}, but no paired test says whether that is more than chance"
+    return "no gain, and no paired test of the difference"
+
+
+def _closed(result: Result) -> str:
+    closed = result.gain.get("closed_gap")
+    if closed is None:
+        none_to_close = ", though the teacher is no better than the student alone"
+        return f"distillation helped{none_to_close if result.models.get('teacher') else ''}"
+    if closed > 1:
+        return "distillation closed the whole gap and the student passed its teacher"
+    if closed == 1:
+        return "distillation closed the whole gap"
+    return f"distillation closed {min(99, round(100 * closed))} % of the gap"
+
+
+def _test(result: Result) -> str:
+    p = _p_value(result)
+    name = "McNemar" if result.main in MCNEMAR else "paired test"
+    return f"{name} {numbers.probability(p)}" if p is not None else ""
+
+
+def _p_value(result: Result) -> float | None:
+    """Of the paired test, if that judged the main measure: McNemar's compares errors alone."""
+    student = result.models.get("student")
+    classifier = student is not None and any(name in student.measures for name in MCNEMAR)
+    return None if classifier and result.main not in MCNEMAR else result.gain.get("p_value")
+
+
+def _better(one: Measure, other: Measure) -> bool:
+    return one.value > other.value if one.better == "higher" else one.value < other.value
+
+
+def _unit(measure: Measure) -> str:
+    return "" if measure.unit in ("count", "fraction", "") else f" {measure.unit}"

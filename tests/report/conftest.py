@@ -1,0 +1,124 @@
+"""A run folder as a finished ensemble run leaves it, with made-up predictions."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from kdistill.artifacts.files import write_tensors, write_text
+from kdistill.artifacts.result import Cost, Measure, ModelResult, Result
+from kdistill.artifacts.run_folder import RunFolder
+
+CASES, CLASSES = 10_000, 10
+CONFIG = """\
+name: mnist_ensemble
+seed: 3
+dataset: {_target_: kdistill.data.mnist.Mnist, source: bundled, path: "${oc.env:HOME}/mnist"}
+teacher:
+  _target_: kdistill.teachers.ensemble.Ensemble
+  members: 5
+  model: {_target_: kdistill.models.mlp.Mlp, widths: [1200, 1200], dropout: 0.5}
+loss:
+  _target_: kdistill.losses.mixture.Mixture
+  parts:
+    - {_target_: kdistill.losses.soft_targets.SoftTargets, temperature: 8.0, hard_weight: 0.1}
+fit: {epochs: 20, batch: 128, optimizer: {_target_: torch.optim.SGD, lr: 0.1, nesterov: true}}
+"""
+
+
+def measures(errors: int, nll: float, student: bool = False) -> dict[str, Measure]:
+    rate = errors / CASES
+    found = {
+        "accuracy": Measure(1 - rate, CASES, (0.99 - rate, 1 - rate / 2), "fraction", "higher"),
+        "errors": Measure(errors, CASES, (errors - 17.4, errors + 19.8), "count", "lower"),
+        "nll": Measure(nll, CASES, (nll * 0.9, nll * 1.1), "nats", "lower"),
+        "brier": Measure(rate * 1.5, CASES, (rate * 1.4, rate * 1.6), "score", "lower"),
+        "ece": Measure(0.0042, CASES, None, "fraction", "lower"),
+    }
+    if student:
+        found["agreement"] = Measure(0.9911, CASES, (0.989, 0.9928), "fraction", "higher")
+        found["kl_to_teacher"] = Measure(0.01234, CASES, (0.0117, 0.013), "nats", "lower")
+    return found
+
+
+def model(errors: int, nll: float, parameters: int, student: bool = False) -> ModelResult:
+    latency = {"1": parameters / 8e6, "256": parameters / 3e5}
+    cost = Cost(parameters, 4 * parameters + 1024, parameters - 2010, latency, "2 threads, cpu")
+    return ModelResult(measures(errors, nll, student), cost)
+
+
+@pytest.fixture
+def result() -> Result:
+    """The student closes 84 % of the gap."""
+    teacher = model(71, 0.0241, 11_965_050)
+    members = [model(90 + 3 * k, 0.031, 2_393_010) for k in range(5)]
+    student = model(84, 0.0284, 1_276_810, student=True)
+    return Result(
+        experiment="mnist_ensemble",
+        seed=3,
+        config_hash="0123456789abcdef",
+        main="errors",
+        seconds={"teacher": 512.3, "signals": 3.21, "student": 98.0, "total": 4000.0},
+        dataset={
+            "name": "mnist",
+            "source": "bundled",
+            "train": 3500,
+            "validation": 500,
+            "test": CASES,
+            "fingerprint": "feedfacecafebeef",
+            "note": "5,000 training digits of MNIST: compare nothing with the papers.",
+        },
+        models={
+            "teacher": replace(teacher, members=members),
+            "student": student,
+            "baseline": model(151, 0.0523, 1_276_810),
+        },
+        compression={"parameters": 9.371, "bytes": 9.37, "multiply_adds": 9.38, "latency": 6.06},
+        gain={"closed_gap": 67 / 80, "p_value": 2.4e-6},
+        signals={"mode": "stored", "asked": 3500, "reused": 66_500, "teacher": "abad1dea"},
+        environment={"python": "3.11.2", "packages": {"torch": "2.15.0"}, "commit": "c0ffee1"},
+        warnings=["MNIST could not be downloaded: fell back to the bundled digits"],
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, result: Result) -> RunFolder:
+    """`result` with config, history and predictions beside it."""
+    folder = RunFolder(tmp_path / "run")
+    write_text(folder.config, CONFIG)
+    write_text(folder.history, "".join(f"{json.dumps(line)}\n" for line in _history()))
+    write_tensors(folder.predictions, _predictions())
+    result.write(folder.result)
+    return folder
+
+
+def _history() -> list[dict[str, object]]:
+    stages = [*(f"teacher {k}/5" for k in range(1, 6)), "student", "baseline"]
+    return [
+        {
+            "stage": stage,
+            "epoch": epoch,
+            "epochs": 20,
+            "terms": {"total": (1.4 + place / 9) / epoch**0.7},
+            "validation": {"errors": 40 / epoch + 6 + place, "nll": 0.3 / epoch},
+            "learning_rate": 0.1,
+            "seconds": 4.9,
+        }
+        for place, stage in enumerate(stages)
+        for epoch in range(1, 21)
+    ]
+
+
+def _predictions() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(CLASSES, (CASES,), generator=generator)
+    clean = 5.0 * torch.nn.functional.one_hot(labels, CLASSES)
+    spreads = {"teacher": 1.5, "student": 1.7, "baseline": 2.2}
+    noisy = {
+        name: (clean + spread * torch.randn(CASES, CLASSES, generator=generator)).softmax(1)
+        for name, spread in spreads.items()
+    }
+    return {"index": torch.arange(CASES), "labels": labels, **noisy}
