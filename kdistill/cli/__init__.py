@@ -1,0 +1,84 @@
+"""`kdistill <command> ...`: the first word picks a command, which reads the rest.
+
+Imports the standard library alone, so that `kdistill --help` answers at once.
+"""
+
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+from kdistill.errors import UserError, did_you_mean
+
+COMMANDS = {
+    "train": "compose a run from the configs and execute it (every Hydra flag works)",
+    "check": "compose a run, test it, and print its plan; run nothing",
+    "evaluate": "measure the models of a finished run again",
+    "report": "print the report of a run and write its report.md and report.html again",
+    "list": "list the config groups, or the options of one",
+    "cache": "list or remove stored teachers and their answers",
+}
+COMPLETED_BY_HYDRA = ("train", "check")
+
+HELP = """usage: kdistill <command> ...
+
+Distil a cumbersome model into a convenient one, and prove what was gained.
+
+commands:
+{commands}
+
+kdistill <command> --help tells more. To begin with:
+  kdistill train +experiment=mnist_ensemble
+  kdistill train -m loss.temperature=1,4,20
+Tab completion: eval "$(kdistill -sc install=bash)\""""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 (our fault), 2 (the user's) or 130 (interrupted)."""
+    try:
+        return _dispatch(list(sys.argv[1:] if argv is None else argv))
+    except UserError as error:
+        print(f"kdistill: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("kdistill: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as stop:  # how argparse and Hydra end after --help
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def _dispatch(argv: list[str]) -> int:
+    first = argv[0] if argv else ""
+    if first in ("-sc", "--shell-completion"):
+        return _complete(argv)
+    if first in ("", "-h", "--help", "help"):
+        commands = "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items())
+        print(HELP.format(commands=commands))
+        return 0 if first else 2
+    if first == "--version":
+        print("kdistill", version("kdistill"))
+        return 0
+    if first not in COMMANDS:
+        hint = did_you_mean(first, COMMANDS) or f"; choose from {', '.join(COMMANDS)}"
+        raise UserError(f"no command {first!r}{hint}")
+    return _run(first, argv[1:])
+
+
+def _run(command: str, argv: list[str]) -> int:
+    code: int = import_module(f"kdistill.cli.{command}").main(argv)
+    return code
+
+
+def _complete(argv: list[str]) -> int:
+    """Answer Hydra's completion script: the second word is a command, Hydra completes the rest."""
+    if not "".join(argv[1:]).startswith("query"):
+        return _run("train", argv)  # prints the script to be installed
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if len(words) <= 2:
+        print(" ".join(name for name in COMMANDS if name.startswith("".join(words[1:]))))
+        return 0
+    command = words.pop(1)
+    if command not in COMPLETED_BY_HYDRA:
+        return 0  # the shell offers files
+    os.environ["COMP_LINE"] = " ".join(words)
+    return _run(command, argv)

@@ -1,0 +1,160 @@
+"""hydra_command(): makes a function of a config into a command that takes every Hydra flag.
+
+Hydra tells a mistake in several lines and exits with 1. Here every exception comes out of Hydra
+whole and is told at one door: what the user can mend in one line with exit code 2, the rest as a
+traceback with exit code 1. In a sweep each failed job tells its own at once and the others go on.
+"""
+
+import argparse
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from hashlib import sha256
+from pathlib import Path
+from typing import NoReturn
+from unittest.mock import patch
+
+import yaml
+from hydra import version
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from kdistill.cli._mistakes import in_one_line
+from kdistill.errors import UserError
+from kdistill.paths import CONFIG_DIR, user_configs
+
+COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+log = logging.getLogger(__name__)
+
+
+class JobFailed(Exception):
+    """A job has failed and has told why; the argument is its exit code."""
+
+
+class UserConfigs(SearchPathPlugin):
+    """The user's folders come before the shipped configs: they replace as well as add."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put each folder in front of the shipped one, the first named first of all."""
+        for folder in reversed(user_configs()):
+            search_path.prepend("user", f"file://{folder}", SearchPathQuery(provider="main"))
+
+
+def hydra_command(
+    config_name: str, *overrides: str
+) -> Callable[[Callable[[DictConfig], None]], Callable[[list[str]], int]]:
+    """Turn `run(cfg)` into `main(argv) -> exit code`; `overrides` come after the user's."""
+
+    def wrap(run: Callable[[DictConfig], None]) -> Callable[[list[str]], int]:
+        def main(argv: list[str]) -> int:
+            codes: list[int] = []
+            args, parser = _parsed(argv, overrides)
+            version.setbase("1.3")
+            Plugins.instance().register(UserConfigs)
+            OmegaConf.register_new_resolver("kd.slug", slug, replace=True)
+            with _surroundings(args):
+                try:
+                    _run_hydra(args, parser, _job(run, codes), str(CONFIG_DIR), config_name)
+                except JobFailed as failed:  # from another process, codes may have missed it
+                    codes.append(failed.args[0])
+                except COMPOSING as error:
+                    raise UserError(in_one_line(error)) from error
+            return min(codes, default=0)  # our fault, 1, is worse than the user's, 2
+
+        return main
+
+    return wrap
+
+
+def output_folder() -> Path:
+    """The run folder of the job at work."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def slug(text: str, length: int = 80) -> str:
+    """`text` as the name of a folder: safe characters; a long one is cut and ends with a hash."""
+    safe = re.sub(r"[^\w.=,+-]+", "_", text).strip("._")
+    if len(safe) <= length:
+        return safe
+    return f"{safe[: length - 9]}-{sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _parsed(
+    argv: list[str], overrides: tuple[str, ...]
+) -> tuple[argparse.Namespace, argparse.ArgumentParser]:
+    """Hydra's own flags, in any order among the overrides; UserError for what it does not know."""
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message} (see --hydra-help)")
+
+    with patch.object(parser, "error", refuse):
+        args = parser.parse_intermixed_args(argv)
+    if args.experimental_rerun:
+        raise UserError(
+            "--experimental-rerun unpickles a file; "
+            "use --config-path RUN/.hydra --config-name config"
+        )
+    if args.config_path:  # Hydra would look beside this module, not beside the user
+        if not Path(args.config_path).is_dir():
+            raise UserError(f"--config-path: there is no folder {args.config_path}")
+        args.config_path = str(Path(args.config_path).resolve())
+    if not args.shell_completion:
+        args.overrides += overrides
+    return args, parser
+
+
+@contextmanager
+def _surroundings(args: argparse.Namespace) -> Iterator[None]:
+    """Whole exceptions, --config-dir first among the user's folders, and logging put back after."""
+    folders = [args.config_dir, os.environ.get("KDISTILL_CONFIGS")]
+    found = os.pathsep.join(folder for folder in folders if folder)
+    args.config_dir = None  # Hydra would append it, where it cannot replace a shipped option
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        with patch.dict(os.environ, HYDRA_FULL_ERROR="1", KDISTILL_CONFIGS=found):
+            user_configs()  # refuses a folder that is not there
+            yield
+    finally:
+        for handler in set(root.handlers) - set(handlers):
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def _job(run: Callable[[DictConfig], None], codes: list[int]) -> Callable[[DictConfig], None]:
+    """`run`, telling its own failure, so that a sweep reports each one when it happens."""
+
+    @wraps(run)
+    def job(cfg: DictConfig) -> None:
+        try:
+            run(cfg)
+        except (UserError, MissingMandatoryValue, InterpolationResolutionError) as error:
+            message = str(error) if isinstance(error, UserError) else in_one_line(error)
+            log.info("failed", exc_info=True)
+            print(f"kdistill: {message}", file=sys.stderr, flush=True)
+            codes.append(2)
+            raise JobFailed(2) from error
+        except Exception as error:
+            log.info("failed", exc_info=True)
+            traceback.print_exc()
+            codes.append(1)
+            raise JobFailed(1) from error
+
+    return job

@@ -1,0 +1,114 @@
+"""`kdistill cache [list|clean]`: the stored teachers and answers that later runs reuse."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from kdistill.cli._arguments import Parser
+from kdistill.errors import UserError
+from kdistill.paths import cache_folder
+
+KINDS = {"teachers": "teacher.json", "answers": "answers.json"}  # folder: what describes an entry
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored teacher, or the stored answers of one."""
+
+    path: Path
+    kind: str
+    description: str
+    size: int  # bytes on disk
+    created: datetime
+    seconds: float  # what making it took
+
+
+def main(argv: list[str]) -> int:
+    """List what is stored, or remove it."""
+    parser = Parser("cache")
+    parser.add_argument("action", nargs="?", choices=("list", "clean"), default="list")
+    parser.add_argument("--older-than", type=float, metavar="DAYS", help="clean only what is older")
+    parser.add_argument("--yes", action="store_true", help="clean without asking")
+    args = parser.parse_args(argv)
+    if args.action == "list":
+        return show(list(entries()))
+    return clean(args.older_than, args.yes)
+
+
+def entries() -> Iterator[Entry]:
+    """Everything that is stored, oldest first within its kind."""
+    for kind, name in KINDS.items():
+        folders = [path for path in (cache_folder() / kind).glob("*") if path.is_dir()]
+        yield from sorted((_entry(path, kind, name) for path in folders), key=lambda e: e.created)
+
+
+def _entry(path: Path, kind: str, name: str) -> Entry:
+    """What `path` holds; one that a crash left without its description can still be removed."""
+    try:
+        said = json.loads((path / name).read_text(encoding="utf-8"))
+        created = datetime.fromisoformat(said["created"])
+        description, seconds = str(said["description"]), float(said["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        created = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        description, seconds = "(unfinished)", 0.0
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return Entry(path, kind, description, size, created.astimezone(timezone.utc), seconds)
+
+
+def show(stored: list[Entry]) -> int:
+    """Print one row an entry and what they take together."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("kind", "name", "what", "size", "age", "took")
+    for entry in stored:
+        age = datetime.now(timezone.utc) - entry.created
+        table.add_row(
+            entry.kind,
+            entry.path.name,
+            entry.description,
+            readable(entry.size),
+            f"{age.days} d" if age.days else f"{age.seconds // 3600} h",
+            f"{entry.seconds:.0f} s",
+        )
+    if stored:
+        Console().print(table)
+    total = readable(sum(entry.size for entry in stored))
+    print(f"{len(stored)} entries, {total} in {cache_folder()}")
+    return 0
+
+
+def clean(older_than: float | None, sure: bool) -> int:
+    """Remove all entries, or those older than so many days, after asking."""
+    if older_than is not None and older_than < 0:
+        raise UserError(f"--older-than must be >= 0 days, got {older_than:g}")
+    limit = datetime.now(timezone.utc) - timedelta(days=older_than or 0)
+    doomed = [entry for entry in entries() if older_than is None or entry.created < limit]
+    freed = readable(sum(entry.size for entry in doomed))
+    if doomed and not sure and not _agreed(f"remove {len(doomed)} entries, {freed}? [y/N] "):
+        print("nothing removed")
+        return 0
+    for entry in doomed:
+        shutil.rmtree(entry.path)
+    print(f"removed {len(doomed)} entries, {freed} freed")
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UserError("cache clean asks before it removes; without a terminal, add --yes")
+    return input(question).strip().lower() in ("y", "yes")
+
+
+def readable(size: int) -> str:
+    """`size` bytes in the largest unit that leaves at least one: 12.3 MB."""
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"

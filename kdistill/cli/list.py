@@ -1,0 +1,81 @@
+"""`kdistill list [GROUP]`: the config groups, or the options of one with what each is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kdistill.cli._arguments import Parser
+from kdistill.errors import UserError, did_you_mean
+from kdistill.paths import CONFIG_DIR, user_configs
+
+MEANINGS = {
+    "experiment": "whole runs by name: +experiment=NAME",
+    "dataset": "the data, in three parts",
+    "transfer": "which inputs the teacher is asked about",
+    "teacher": "who answers",
+    "student": "who learns",
+    "loss": "how the student's answers are compared with the teacher's",
+    "fit": "how models are fitted: optimizer, schedule, epochs, batch size",
+    "measure": "what is measured in the end",
+    "device": "where it runs and in which precision",
+}
+HIDDEN = ("hydra",)  # Hydra's own groups
+
+
+def main(argv: list[str]) -> int:
+    """Print the groups, or the options of the group that is named."""
+    parser = Parser("list")
+    parser.add_argument("group", nargs="?", help="list the options of this group")
+    parser.add_argument("--config-dir", help="a folder of your own configs, besides the shipped")
+    args = parser.parse_args(argv)
+    folders = [*_own(args.config_dir), *user_configs(), CONFIG_DIR]
+    if args.group is None:
+        rows = [(name, MEANINGS.get(name, "")) for name in groups(folders)]
+        after = "kdistill list GROUP shows its options; choose one with GROUP=OPTION"
+    else:
+        rows = list(options(folders, args.group))
+        after = f"choose one with {'+' * (args.group == 'experiment')}{args.group}=OPTION"
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:{width}}  {what}".rstrip() for name, what in rows))
+    print(f"\n{after}")
+    return 0
+
+
+def groups(folders: list[Path]) -> list[str]:
+    """Names of all config groups, the known ones first."""
+    found = {path.name for folder in folders for path in folder.iterdir() if path.is_dir()}
+    found = {name for name in found if name not in HIDDEN and not name.startswith((".", "_"))}
+    known = [name for name in MEANINGS if name in found]
+    return known + sorted(found - set(known))
+
+
+def options(folders: list[Path], group: str) -> Iterator[tuple[str, str]]:
+    """Name and description of each option of a group; the first folder that has one wins."""
+    names = groups(folders)
+    if group not in names:
+        near = did_you_mean(group, names) or f"; choose from {', '.join(names)}"
+        raise UserError(f"no config group {group!r}{near}")
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for path in (folder / group).glob("[!_]*.yaml"):  # _loop.yaml is a part of options
+            files.setdefault(path.stem, path)
+    if not files:
+        raise UserError(f"the config group {group!r} has no options yet")
+    for name in sorted(files):
+        own = "" if CONFIG_DIR in files[name].parents else f"  ({files[name]})"
+        yield name, description(files[name]) + own
+
+
+def description(path: Path) -> str:
+    """The second comment line of a config; the first is the command that uses it."""
+    with path.open(encoding="utf-8") as file:
+        comments = [line for _, line in zip(range(10), file, strict=False) if line[0] == "#"]
+    spoken = [line.lstrip("# ").strip() for line in comments if "@package" not in line]
+    return spoken[1] if len(spoken) > 1 else ""
+
+
+def _own(folder: str | None) -> list[Path]:
+    if folder is None:
+        return []
+    if not Path(folder).is_dir():
+        raise UserError(f"--config-dir: there is no folder {folder}")
+    return [Path(folder).resolve()]

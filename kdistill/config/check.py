@@ -1,0 +1,47 @@
+"""check(): binds every `_target_` of a config to its signature, before data are touched."""
+
+from collections.abc import Mapping
+from inspect import Parameter
+from typing import Any
+
+from kdistill.config.build import OFFERED, SPECIAL, dotted, parameters_of, resolve, targets
+from kdistill.errors import UserError, did_you_mean
+
+# what the pipeline hands to a constructor besides OFFERED, or takes out before it builds
+HANDED = ("params", "optimizer")
+RESERVED = ("preprocessing",)
+VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def check(config: Any) -> None:
+    """Raise UserError naming the dotted key when a target is unknown or its keys do not fit it."""
+    for key, node in targets(config):
+        target = resolve(node["_target_"], dotted(key, "_target_"))
+        parameters = parameters_of(target)
+        if not parameters:
+            continue
+        given = [name for name in node if name not in SPECIAL]
+        _refuse_unknown(key, given, node["_target_"], parameters)
+        if not node.get("_partial_"):
+            _refuse_missing(key, node, parameters)
+
+
+def _refuse_unknown(
+    key: str, given: list[str], target: str, parameters: Mapping[str, Parameter]
+) -> None:
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [name for name, parameter in parameters.items() if parameter.kind not in VARIABLE]
+    for name in given:
+        if name not in known and name not in RESERVED:
+            hint = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
+            raise UserError(f"{dotted(key, name)}: {target} has no parameter {name!r}{hint}")
+
+
+def _refuse_missing(key: str, node: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:
+    positional = len(node.get("_args_", ()))
+    for place, (name, parameter) in enumerate(parameters.items()):
+        optional = parameter.default is not Parameter.empty or parameter.kind in VARIABLE
+        if optional or place < positional or name in node or name in OFFERED + HANDED:
+            continue
+        raise UserError(f"{dotted(key, name)}: {node['_target_']} needs a value for it")
