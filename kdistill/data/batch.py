@@ -1,0 +1,92 @@
+"""Batch: what the models are asked about, and Examples and Dataset: where batches come from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs in the data's own units: uint8 pixels stay uint8, preprocessing belongs to the model."""
+
+    inputs: Tensor  # [batch, ...]
+    labels: Tensor | None = None  # [batch] int64
+    index: Tensor | None = None  # [batch] int64, position in the data set; None: generated inputs
+    key: Tensor | None = None  # [batch] int64, the root of all randomness of each sample
+
+    def __len__(self) -> int:
+        return self.inputs.shape[0]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device` (asynchronous from pinned memory)."""
+        moved = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if value is not None
+        }
+        return replace(self, **moved)
+
+
+class Reader(Protocol):
+    """Inputs that are read one by one because they do not fit: a map-style torch data set."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One part of a data set: resident inputs, or a reader that worker processes stream from."""
+
+    inputs: Tensor | Reader  # [n, ...] in the data's own units
+    labels: Tensor | None  # [n] int64
+    index: Tensor  # [n] int64, positions in the file the part was split from
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: Tensor) -> "Examples":
+        """The examples at `rows` ([m] int64); they keep their `index`."""
+        if isinstance(self.inputs, Tensor):
+            inputs: Tensor | Reader = self.inputs[rows]
+        else:
+            inputs = torch.utils.data.Subset(self.inputs, rows.tolist())  # type: ignore[arg-type]
+        labels = None if self.labels is None else self.labels[rows]
+        return Examples(inputs, labels, self.index[rows])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in three parts. Test data choose nothing; `validation` may be empty."""
+
+    name: str
+    source: str  # files | download | bundled | generated | memory
+    fingerprint: str  # hash of the bytes and of the split
+    input_shape: tuple[int, ...]  # of one input, without the batch dimension
+    classes: tuple[str, ...]  # names in the order of the labels
+    train: Examples
+    validation: Examples
+    test: Examples
+    note: str = ""  # one sentence that every report repeats: what these data are and are not
+    warnings: tuple[str, ...] = field(default=())  # what the user must know (a fallback, say)
+    workers: int = 0  # processes that read ahead, where inputs are a reader
+
+
+class Stream(Protocol):
+    """An endless supply of batches; `len` of them make an epoch."""
+
+    fresh: bool  # True: inputs are new each time, so a teacher must answer live
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __next__(self) -> Batch: ...
+
+    def state_dict(self) -> dict[str, int]: ...
+
+    def load_state_dict(self, state: dict[str, int]) -> None: ...

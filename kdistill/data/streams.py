@@ -1,0 +1,196 @@
+"""Streams: a data set in the order of (seed, epoch), once in order, or a user's own loader."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdistill.data.augmentation import Augmentation
+from kdistill.data.batch import Batch, Examples
+from kdistill.data.randomness import purpose_of, sample_keys
+from kdistill.data.reading import read_ahead
+from kdistill.errors import UserError
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """One pass, laid out beforehand on the device, so that a batch is a slice."""
+
+    rows: Tensor  # [n] int64, in the order of the epoch; on the CPU where inputs are read
+    labels: Tensor | None
+    index: Tensor
+    key: Tensor
+
+
+class EpochStream:
+    """Examples in batches, shuffled anew each epoch; the last batch of an epoch may be smaller.
+
+    Order, keys and augmentation depend on (seed, epoch, index) alone: the same from resident
+    inputs and from a reader, for any number of `workers` (processes that read ahead).
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        augmentation: Sequence[Augmentation] = (),
+        workers: int = 0,
+        shuffle: bool = True,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be >= 1, got {batch_size}")
+        if len(examples) == 0:
+            raise UserError("there are no examples to stream")
+        self.fresh = bool(augmentation)
+        self._resident = isinstance(examples.inputs, Tensor)
+        self._examples = _on_device(examples, device)
+        self._batch_size, self._seed, self._device = batch_size, seed, device
+        self._augmentation, self._workers, self._shuffle = augmentation, workers, shuffle
+        self.load_state_dict({"epoch": 0, "position": 0})
+
+    def __len__(self) -> int:
+        return -(-len(self._examples) // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._position == len(self):
+            self._epoch, self._position = self._epoch + 1, 0
+        if self._position == 0 or self._laid_out is None:
+            self._laid_out = self._lay_out(self._epoch)
+        laid_out = self._laid_out
+        part = slice(self._position * self._batch_size, (self._position + 1) * self._batch_size)
+        inputs, key = self._inputs(laid_out.rows[part]), laid_out.key[part]
+        for augment in self._augmentation:
+            inputs = augment(inputs, key)
+        labels = None if laid_out.labels is None else laid_out.labels[part]
+        self._position += 1
+        return Batch(inputs, labels, laid_out.index[part], key)
+
+    def state_dict(self) -> dict[str, int]:
+        """{epoch, position}: the epoch at hand (from 0) and the batches of it that are done."""
+        return {"epoch": self._epoch, "position": self._position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on exactly where the stream of that state was."""
+        self._epoch, self._position = state["epoch"], state["position"]
+        self._laid_out: _Epoch | None = None
+        self._read: Iterator[Tensor] | None = None
+
+    def _lay_out(self, epoch: int) -> _Epoch:
+        rows = self._order(epoch)
+        here = rows.to(self._device)
+        labels, index = self._examples.labels, self._examples.index[here]
+        return _Epoch(
+            rows=here if self._resident else rows,
+            labels=None if labels is None else labels[here],
+            index=index,
+            key=sample_keys(self._seed, epoch, index),
+        )
+
+    def _order(self, epoch: int) -> Tensor:
+        """The rows [n] of that epoch, on the CPU, so that every device sees the same order."""
+        rows = torch.arange(len(self._examples))
+        if not self._shuffle:
+            return rows
+        return sample_keys(self._seed, epoch, rows, purpose_of("order")).argsort(stable=True)
+
+    def _inputs(self, rows: Tensor) -> Tensor:
+        inputs = self._examples.inputs
+        if isinstance(inputs, Tensor):
+            return inputs[rows]
+        if self._read is None:
+            pin = self._device.type == "cuda"
+            self._read = read_ahead(inputs, self._batches_to_read(), self._workers, pin)
+        return next(self._read).to(self._device, non_blocking=True)
+
+    def _batches_to_read(self) -> Iterator[list[int]]:
+        epoch, position = self._epoch, self._position
+        while True:
+            yield from _batched(self._order(epoch), self._batch_size)[position:]
+            epoch, position = epoch + 1, 0
+
+
+def in_order(
+    examples: Examples, batch_size: int, device: torch.device, workers: int = 0
+) -> Iterator[Batch]:
+    """Every example once, in order; nothing at all when there are none."""
+    if len(examples) == 0:
+        return iter(())
+    stream = EpochStream(examples, batch_size, 0, device, workers=workers, shuffle=False)
+    return islice(stream, len(stream))
+
+
+class LoaderStream:
+    """A user's own DataLoader, whose items are inputs or (inputs, labels); always fresh.
+
+    Samples have no index, and their keys count on. A resumed stream skips what was done of the
+    epoch; it goes on exactly if the loader gives the same order again.
+    """
+
+    fresh = True
+
+    def __init__(self, loader: Iterable[Any], device: torch.device, seed: int = 0) -> None:
+        if not hasattr(loader, "__len__"):
+            raise UserError("the loader has no length; give its data set a __len__")
+        self._loader, self._device, self._seed = loader, device, seed
+        self.load_state_dict({"epoch": 0, "position": 0, "samples": 0})
+
+    def __len__(self) -> int:
+        return len(self._loader)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._items is None:
+            self._items = islice(iter(self._loader), self._position, None)
+        item = next(self._items, None)
+        if item is None:
+            if self._position == 0:
+                raise UserError("the loader is empty")
+            self._epoch, self._position, self._items = self._epoch + 1, 0, None
+            return next(self)
+        batch = _from_item(item)
+        index = torch.arange(self._samples, self._samples + len(batch))
+        self._position, self._samples = self._position + 1, self._samples + len(batch)
+        return replace(batch, key=sample_keys(self._seed, 0, index)).to(self._device)
+
+    def state_dict(self) -> dict[str, int]:
+        """{epoch, position, samples}: as EpochStream's, and the samples seen in all."""
+        return {"epoch": self._epoch, "position": self._position, "samples": self._samples}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on after the batches of the epoch that were done."""
+        self._epoch, self._position = state["epoch"], state["position"]
+        self._samples = state["samples"]
+        self._items: Iterator[Any] | None = None
+
+
+def _from_item(item: Any) -> Batch:
+    if isinstance(item, Tensor):
+        return Batch(item)
+    if isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], Tensor):
+        return Batch(item[0], torch.as_tensor(item[1], dtype=torch.int64))
+    raise UserError(
+        f"the loader must yield inputs or (inputs, labels) as tensors, got {type(item).__name__}"
+    )
+
+
+def _batched(rows: Tensor, size: int) -> list[list[int]]:
+    return [part.tolist() for part in rows.split(size)]
+
+
+def _on_device(examples: Examples, device: torch.device) -> Examples:
+    inputs, labels = examples.inputs, examples.labels
+    return Examples(
+        inputs.to(device) if isinstance(inputs, Tensor) else inputs,
+        None if labels is None else labels.to(device),
+        examples.index.to(device),
+    )

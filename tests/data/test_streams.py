@@ -1,0 +1,185 @@
+"""Streams: order and keys from (seed, epoch) alone, both paths alike, resume to the bit."""
+
+from itertools import islice
+
+import pytest
+import torch
+from torch import Tensor
+
+from kdistill.data.augmentation import Shift
+from kdistill.data.batch import Batch, Examples, Stream
+from kdistill.data.randomness import sample_keys
+from kdistill.data.streams import EpochStream, LoaderStream, in_order
+from kdistill.errors import UserError
+
+CPU = torch.device("cpu")
+N = 23
+PICTURES = torch.randint(0, 256, (N, 1, 5, 5), dtype=torch.uint8)
+LABELS = torch.arange(N) % 4
+INDEX = torch.arange(N) * 3 + 100
+
+
+class Shelf:
+    """A reader over PICTURES."""
+
+    def __init__(self, broken: int | None = None) -> None:
+        self.broken = broken
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, row: int) -> Tensor:
+        if row == self.broken:
+            raise UserError("cat.png: not an image")
+        return PICTURES[row]
+
+
+def _examples(inputs: Tensor | Shelf = PICTURES) -> Examples:
+    return Examples(inputs, LABELS, INDEX)
+
+
+def _take(stream: Stream, count: int) -> list[Batch]:
+    return list(islice(stream, count))
+
+
+def _equal(first: list[Batch], second: list[Batch]) -> bool:
+    return len(first) == len(second) and all(
+        torch.equal(vars(one)[name], vars(other)[name])
+        for one, other in zip(first, second, strict=True)
+        for name in ("inputs", "labels", "index", "key")
+    )
+
+
+def _indices(batches: list[Batch]) -> list[int]:
+    return torch.cat([batch.index for batch in batches if batch.index is not None]).tolist()
+
+
+def test_an_epoch_has_every_example_once_with_its_own_label() -> None:
+    stream = EpochStream(_examples(), 5, 0, CPU)
+    batches = _take(stream, len(stream))
+    assert [len(batch) for batch in batches] == [5, 5, 5, 5, 3]
+    assert sorted(_indices(batches)) == INDEX.tolist()
+    for batch in batches:
+        assert batch.index is not None
+        row = (batch.index - 100) // 3
+        assert torch.equal(batch.inputs, PICTURES[row])
+        assert torch.equal(batch.labels, LABELS[row])
+        assert torch.equal(batch.key, sample_keys(0, 0, batch.index))
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    stream = EpochStream(_examples(), 5, 1, CPU)
+    first, second = _take(stream, 5), _take(stream, 5)
+    assert _indices(first) != _indices(second)
+    later = EpochStream(_examples(), 5, 1, CPU)
+    later.load_state_dict({"epoch": 1, "position": 0})
+    torch.manual_seed(5)
+    assert _equal(_take(later, 5), second)
+    assert _indices(_take(EpochStream(_examples(), 5, 2, CPU), 5)) != _indices(first)
+    other_size = _take(EpochStream(_examples(), 4, 1, CPU), 6)
+    assert _indices(other_size) == _indices(first)
+
+
+def test_orders_are_uniform() -> None:
+    stream = EpochStream(_examples().take(torch.arange(3)), 3, 0, CPU)
+    orders = [tuple(_indices([batch])) for batch in _take(stream, 1200)]
+    counts = [orders.count(order) for order in set(orders)]
+    assert len(counts) == 6
+    assert min(counts) > 145  # expected 200 each, deviation 13
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_reader_gives_the_same_batches_as_resident_inputs(workers: int) -> None:
+    def stream(inputs: Tensor | Shelf, workers: int = 0) -> EpochStream:
+        return EpochStream(_examples(inputs), 5, 3, CPU, [Shift(1)], workers)
+
+    state = torch.get_rng_state()
+    read = _take(stream(Shelf(), workers), 12)
+    assert torch.equal(torch.get_rng_state(), state)  # nothing drawn from the global generator
+    assert _equal(read, _take(stream(PICTURES), 12))
+
+
+@pytest.mark.parametrize("inputs", [PICTURES, Shelf()])
+@pytest.mark.parametrize("done", [0, 3, 5, 7])
+def test_a_restored_stream_goes_on_to_the_bit(inputs: Tensor | Shelf, done: int) -> None:
+    stream = EpochStream(_examples(inputs), 5, 3, CPU, [Shift(1)])
+    _take(stream, done)
+    restored = EpochStream(_examples(inputs), 5, 3, CPU, [Shift(1)])
+    _take(restored, 2)
+    restored.load_state_dict(stream.state_dict())
+    assert _equal(_take(restored, 12), _take(stream, 12))
+    assert restored.state_dict() == stream.state_dict()
+
+
+def test_augmented_streams_are_fresh_and_change_by_epoch() -> None:
+    assert not EpochStream(_examples(), 5, 0, CPU).fresh
+    stream = EpochStream(_examples(), N, 0, CPU, [Shift(1)], shuffle=False)
+    assert stream.fresh
+    first, second = _take(stream, 2)
+    assert not torch.equal(first.inputs, second.inputs)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("inputs", [PICTURES, Shelf()])
+def test_in_order_is_in_order(inputs: Tensor | Shelf, workers: int) -> None:
+    batches = list(in_order(_examples(inputs), 10, CPU, workers))
+    assert [len(batch) for batch in batches] == [10, 10, 3]
+    assert _indices(batches) == INDEX.tolist()
+    assert torch.equal(torch.cat([batch.inputs for batch in batches]), PICTURES)
+    assert list(in_order(_examples().take(torch.arange(0)), 10, CPU)) == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_readers_error_stays_one_line(workers: int) -> None:
+    with pytest.raises(UserError, match=r"^cat.png: not an image$"):
+        list(in_order(_examples(Shelf(broken=12)), 5, CPU, workers))
+
+
+def test_unlabelled_examples_have_no_labels() -> None:
+    stream = EpochStream(Examples(PICTURES, None, INDEX), 5, 0, CPU)
+    assert next(stream).labels is None
+
+
+def test_what_cannot_be_streamed_is_refused() -> None:
+    with pytest.raises(UserError, match="no examples"):
+        EpochStream(_examples().take(torch.arange(0)), 5, 0, CPU)
+    with pytest.raises(ValueError, match="batch_size must be >= 1, got 0"):
+        EpochStream(_examples(), 0, 0, CPU)
+
+
+def _loader() -> torch.utils.data.DataLoader[tuple[Tensor, ...]]:
+    pairs = torch.utils.data.TensorDataset(PICTURES, LABELS)
+    return torch.utils.data.DataLoader(pairs, batch_size=10)
+
+
+def test_a_users_loader_becomes_an_endless_stream_with_new_keys() -> None:
+    stream = LoaderStream(_loader(), CPU)
+    assert len(stream) == 3
+    assert stream.fresh
+    batches = _take(stream, 6)
+    assert torch.equal(torch.cat([batch.inputs for batch in batches]), PICTURES.repeat(2, 1, 1, 1))
+    assert torch.equal(torch.cat([batch.labels for batch in batches]), LABELS.repeat(2))  # type: ignore[misc]
+    keys = torch.cat([batch.key for batch in batches])  # type: ignore[misc]
+    assert len(keys.unique()) == 2 * N
+    assert batches[0].index is None
+
+
+def test_a_users_loader_resumes_after_the_batches_done() -> None:
+    stream = LoaderStream(_loader(), CPU)
+    _take(stream, 4)
+    restored = LoaderStream(_loader(), CPU)
+    restored.load_state_dict(stream.state_dict())
+    for _ in range(4):
+        expected, got = next(stream), next(restored)
+        assert torch.equal(got.inputs, expected.inputs)
+        assert torch.equal(got.key, expected.key)
+
+
+def test_a_loader_may_yield_inputs_alone_but_nothing_stranger() -> None:
+    assert next(LoaderStream([PICTURES], CPU)).labels is None
+    with pytest.raises(UserError, match="got dict"):
+        next(LoaderStream([{"x": 1}], CPU))
+    with pytest.raises(UserError, match="empty"):
+        next(LoaderStream([], CPU))
+    with pytest.raises(UserError, match="no length"):
+        LoaderStream(iter([PICTURES]), CPU)
