@@ -1,0 +1,69 @@
+"""Weights of a network: reading them from strangers' files, and fitting them into a module."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.errors import UserError
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state in a .safetensors file, a run folder (its student) or a .pt/.pth; no code runs."""
+    if path.is_dir():
+        return read_tensors(RunFolder(path).student)
+    if path.suffix == ".safetensors":
+        return read_tensors(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        why = str(error).splitlines()[0]
+        raise UserError(f"{path}: not a file of plain weights ({why})") from None
+    for wrapper in ("state_dict", "model"):  # what training scripts wrap their weights in
+        if isinstance(state, dict) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(f"{path}: does not hold a state_dict of tensors")
+    return dict(state)
+
+
+def load_weights(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Put `state` into `network`; names may lack the leading "model." of a Network.
+
+    Raises UserError that names the first weights that do not fit.
+    """
+    own = network.state_dict()
+    if not any(name in own for name in state):
+        state = {f"model.{name}": value for name, value in state.items()}
+        kept = {name: value for name, value in own.items() if not name.startswith("model.")}
+        state = {**kept, **state}
+    for name in own.keys() | state.keys():
+        if name not in state or name not in own:
+            where = "the model has no" if name not in own else "the file has no"
+            raise UserError(f"{origin}: does not fit the model: {where} {name!r}")
+        if own[name].shape != state[name].shape:
+            raise UserError(
+                f"{origin}: does not fit the model: {name!r} is {[*state[name].shape]} in the file, "
+                f"{[*own[name].shape]} in the model"
+            )
+    network.load_state_dict(dict(state))
+
+
+def student_config(path: Path) -> dict[str, Any] | None:
+    """The config of the student of a run folder; None when `path` is a file of weights."""
+    if not path.is_dir():
+        if not path.exists():
+            raise UserError(f"{path}: no such file or run folder")
+        return None
+    file = RunFolder(path).student_config
+    if not file.is_file():
+        raise UserError(f"{path}: has no {file.name}, so it is not a run folder")
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8"))["model"])

@@ -1,0 +1,35 @@
+"""Objective: the one nn.Module the engine trains; whatever wraps a model wraps this."""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from kdistill.data.batch import Batch
+from kdistill.losses.loss import Loss
+from kdistill.signals.ask import ask
+from kdistill.signals.signals import Signals
+
+
+class Objective(nn.Module):
+    """The student, and the loss with whatever that trains itself; only the student is kept."""
+
+    def __init__(self, student: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.student = student
+        self.loss = loss
+
+    def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
+        """The loss' named terms, "total" among them."""
+        terms: dict[str, Tensor] = self.loss(ask(self.student, batch), teacher, batch)
+        return terms
+
+    def constrain(self) -> None:
+        """Let every part that has a constraint on its weights (max-norm) put them back inside."""
+        for part in self.modules():
+            if part is not self and hasattr(part, "constrain"):
+                part.constrain()
+
+
+def trainable(module: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters that a step changes."""
+    return (parameter for parameter in module.parameters() if parameter.requires_grad)

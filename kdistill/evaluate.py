@@ -1,0 +1,90 @@
+"""Measuring the three models beside each other: the one reading of the test set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from kdistill.artifacts.files import write_tensors
+from kdistill.artifacts.result import ModelResult
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.data.batch import Dataset
+from kdistill.engine.predict import predict
+from kdistill.engine.process import Process
+from kdistill.measures.classification import Classification
+from kdistill.measures.cost import cost
+from kdistill.measures.significance import closed_gap, mcnemar
+from kdistill.teachers.teacher import Teacher
+
+
+def test_logits(
+    networks: Mapping[str, nn.Module], dataset: Dataset, process: Process
+) -> dict[str, Tensor]:
+    """Logits [n, classes] on the test set by model name."""
+    return {name: predict(network, dataset.test, process) for name, network in networks.items()}
+
+
+def measure_models(
+    networks: Mapping[str, nn.Module],
+    teacher: Teacher | None,
+    logits: Mapping[str, Tensor],
+    dataset: Dataset,
+    measure: Classification,
+    process: Process,
+    folder: RunFolder,
+) -> dict[str, ModelResult | None]:
+    """What each of teacher, student and baseline scores and costs; None for one that is not there."""
+    files = {"teacher": None, "student": folder.student, "baseline": folder.baseline}
+    models: dict[str, ModelResult | None] = dict.fromkeys(files)
+    labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
+    for name, network in networks.items():
+        beside = None if name == "teacher" else logits.get("teacher")
+        spent = cost(network, dataset.input_shape, dtype, files[name], process.device)
+        alone = [
+            ModelResult(measure(predict(member, dataset.test, process), labels))
+            for member in (teacher.members if teacher and name == "teacher" else ())
+        ]
+        models[name] = ModelResult(measure(logits[name], labels, beside), spent, alone)
+    return models
+
+
+def compression(
+    teacher: ModelResult | None, student: ModelResult | None
+) -> dict[str, float | None]:
+    """How many times smaller and faster the student is."""
+    big, small = teacher and teacher.cost, student and student.cost
+    if big is None or small is None:
+        return dict.fromkeys(("parameters", "bytes", "multiply_adds", "latency"))
+    counted = big.multiply_adds and small.multiply_adds
+    return {
+        "parameters": big.parameters / small.parameters,
+        "bytes": big.bytes / small.bytes,
+        "multiply_adds": big.multiply_adds / small.multiply_adds if counted else None,  # type: ignore[operator]
+        "latency": big.latency_ms["1"] / small.latency_ms["1"],
+    }
+
+
+def gain(
+    models: Mapping[str, ModelResult | None],
+    logits: Mapping[str, Tensor],
+    labels: Tensor | None,
+    main: str,
+) -> dict[str, float | None]:
+    """Share of the gap between baseline and teacher that was closed; exact McNemar p-value."""
+    if "baseline" not in logits or labels is None:
+        return {"closed_gap": None, "p_value": None}
+    right = {name: said.argmax(dim=1) == labels for name, said in logits.items()}
+    values = {name: model.measures[main] for name, model in models.items() if model is not None}
+    teacher = values.get("teacher")
+    closed = closed_gap(values["baseline"], values["student"], teacher) if teacher else None
+    return {"closed_gap": closed, "p_value": mcnemar(right["student"], right["baseline"])}
+
+
+def write_predictions(dataset: Dataset, logits: Mapping[str, Tensor], folder: RunFolder) -> None:
+    """Test probabilities of every model, which the report's diagrams are drawn from."""
+    assert dataset.test.labels is not None
+    probabilities = {name: said.softmax(dim=1) for name, said in logits.items()}
+    about = {"index": dataset.test.index, "labels": dataset.test.labels}
+    write_tensors(folder.predictions, {**about, **probabilities})
+
+

@@ -1,0 +1,149 @@
+"""kdistill without Hydra: distil your own torch modules, and open what a run has kept."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.result import ModelResult, Result
+from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.weights import load_weights, read_weights
+from kdistill.compose import compose
+from kdistill.data.tensors import from_tensors
+from kdistill.data.transfer import LoaderSet, TrainingSet
+from kdistill.engine.fit import Fit
+from kdistill.engine.process import Process
+from kdistill.errors import UserError
+from kdistill.evaluate import test_logits
+from kdistill.events import Listener, silent
+from kdistill.losses.loss import Loss
+from kdistill.losses.soft_targets import SoftTargets
+from kdistill.measures.classification import Classification
+from kdistill.models.network import Network, make_network
+from kdistill.pipeline import Parts, run
+from kdistill.teachers.frozen import Frozen
+
+UNTAUGHT = {"_target_": "kdistill.losses.hard_labels.HardLabels"}  # a loss that asks no teacher
+Pair = tuple[Tensor | np.ndarray, Tensor | np.ndarray]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run has kept. `student` and `baseline` take the data's raw inputs."""
+
+    folder: Path
+    result: Result
+    student: nn.Module  # eval mode, on the CPU
+    baseline: nn.Module | None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The composed config; empty for a run made without Hydra."""
+        return yaml.safe_load(RunFolder(self.folder).config.read_text(encoding="utf-8")) or {}
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One dict an epoch, of teachers, student and baseline."""
+        return read_lines(RunFolder(self.folder).history)
+
+    @property
+    def predictions(self) -> dict[str, Tensor]:
+        """index, labels [n] and the test probabilities [n, classes] of each model."""
+        return read_tensors(RunFolder(self.folder).predictions)
+
+
+def distill(
+    teacher: nn.Module,
+    student: nn.Module,
+    train: Pair | DataLoader[Any],
+    test: Pair,
+    folder: str | Path,
+    *,
+    validation: Pair | None = None,
+    loss: Loss | None = None,
+    epochs: int = 20,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    fit: Fit | None = None,
+    process: Process | None = None,
+    baseline: bool = True,
+    seed: int = 0,
+    name: str = "library",
+    listener: Listener = silent,
+) -> Run:
+    """Distil `teacher` into `student` (which is trained in place), and measure both in `folder`.
+
+    train, validation, test: (inputs, labels), tensors or arrays, inputs in whatever units both
+    modules take (uint8 is divided by 255). A DataLoader of such pairs as `train` is asked live
+    each epoch; its order is its own. loss: SoftTargets(T=4, hard_weight=0.1); fit: AdamW with one
+    cycle, for `epochs`. UserError for data or modules that do not fit together.
+    """
+    by_loader = isinstance(train, DataLoader)
+    dataset = from_tensors(None if by_loader else train, test, validation, name=name)
+    optimizer = {"_target_": "torch.optim.AdamW", "lr": learning_rate}
+    one_cycle = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": learning_rate}
+    folder = RunFolder(Path(folder))
+    wrapped = Network.wrap(student)
+    result = run(
+        Parts(
+            dataset=dataset,
+            transfer=LoaderSet(train) if by_loader else TrainingSet(),
+            teacher=Frozen(Network.wrap(teacher)),
+            student=wrapped,
+            loss=loss or SoftTargets(),
+            fit=fit or Fit(epochs, batch_size, optimizer, one_cycle),
+            measure=Classification(),
+            process=(process or Process()).start(),
+            name=name,
+            seed=seed,
+            baseline=baseline,
+            cache=None,
+        ),
+        folder,
+        listener,
+    )
+    return load(folder.path, student)
+
+
+def load(folder: str | Path, student: nn.Module | None = None) -> Run:
+    """Open a finished run; `student` is the module to fill where the run was not made from a config.
+
+    UserError when the folder is not a finished run, or the student cannot be rebuilt.
+    """
+    kept = RunFolder(Path(folder)).finished()
+    return Run(
+        kept.path,
+        Result.read(kept.result),
+        rebuild(kept, kept.student, student),
+        rebuild(kept, kept.baseline, student) if kept.baseline.is_file() else None,
+    )
+
+
+def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Module:
+    """The network of student.yaml (or a copy of `module`) with `weights`, in eval mode."""
+    if folder.student_config.is_file():
+        about = yaml.safe_load(folder.student_config.read_text(encoding="utf-8"))
+        network = make_network(about["model"], about["input_shape"], len(about["classes"]))
+    elif module is not None:
+        network = Network.wrap(deepcopy(module))
+    else:
+        raise UserError(f"{folder.path}: its student was a module of yours; give it: load(run, MyNet())")
+    load_weights(network, read_weights(weights), str(weights))
+    return network.eval()
+
+
+def evaluate_run(folder: Path) -> dict[str, ModelResult]:
+    """Measure a finished run's student and baseline again, from their weights and the data."""
+    kept = load(folder)
+    parts = compose({**kept.config, "teacher": None, "loss": UNTAUGHT, "cache": False})
+    networks = {"student": kept.student, "baseline": kept.baseline}
+    present = {name: net.to(parts.process.device) for name, net in networks.items() if net}
+    labels = parts.dataset.test.labels
+    logits = test_logits(present, parts.dataset, parts.process)
+    return {name: ModelResult(parts.measure(said, labels)) for name, said in logits.items()}

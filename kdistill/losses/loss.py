@@ -1,0 +1,40 @@
+"""What every loss is: an nn.Module that says what it needs and returns named terms."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.data.batch import Batch
+from kdistill.signals.signals import Signals
+
+
+class Loss(nn.Module):
+    """Compare what the student said with what the teacher said, as docs/losses.md weighs them.
+
+    A subclass overrides the facts below where they differ and defines
+    `forward(student, teacher, batch)`, which returns scalar terms by name; the term "total" is
+    what is minimised, the others are logged. Whatever a loss trains itself is made in `bind`.
+    """
+
+    student_needs: frozenset[str] = frozenset({"logits"})  # fields of Signals
+    teacher_needs: frozenset[str] = frozenset({"logits"})  # empty: no teacher is asked
+    needs_labels: bool = False
+    # which of tests/laws/ it obeys; a law it does not list must fail for it
+    laws: ClassVar[frozenset[str]] = frozenset()
+
+    def bind(
+        self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]
+    ) -> None:
+        """Make what this loss trains, from the shapes of both models' signals (batch excluded)."""
+
+    def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
+        raise NotImplementedError(f"{type(self).__name__} defines no forward")
+
+
+def number(name: str, value: float, low: float, above: bool = False) -> Tensor:
+    """`value` as a float32 scalar for a buffer; ValueError unless value >= low (> low if `above`)."""
+    if not (value > low if above else value >= low) or value == float("inf"):
+        raise ValueError(f"{name} must be {'>' if above else '>='} {low:g}, got {value:g}")
+    return torch.tensor(float(value))

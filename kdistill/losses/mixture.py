@@ -1,0 +1,67 @@
+"""A weighted sum of losses: total = sum_k weight_k * total_k."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.data.batch import Batch
+from kdistill.losses.loss import Loss, number
+from kdistill.signals.signals import Signals
+
+
+class Mixture(Loss):
+    """terms: {name: {"weight": >= 0, "loss": Loss}}; each logs its own terms as name.term."""
+
+    weights: Tensor  # [terms]
+
+    def __init__(self, terms: Mapping[str, Mapping[str, float | Loss]]) -> None:
+        super().__init__()
+        if not terms:
+            raise ValueError("terms must name at least one loss")
+        for name, term in terms.items():
+            if set(term) != {"weight", "loss"}:
+                raise ValueError(f"terms.{name} must have the keys weight and loss, got {[*term]}")
+            if not isinstance(term["loss"], Loss):
+                raise ValueError(f"terms.{name}.loss must be a loss, got {term['loss']!r}")
+        self.terms = nn.ModuleDict({name: term["loss"] for name, term in terms.items()})
+        weights = [number(f"terms.{name}.weight", terms[name]["weight"], 0) for name in terms]
+        self.register_buffer("weights", torch.stack(weights))
+
+    def _each(self) -> list[tuple[str, Loss]]:
+        return list(self.terms.items())  # type: ignore[arg-type]
+
+    @property
+    def student_needs(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset().union(*(loss.student_needs for _, loss in self._each()))
+
+    @property
+    def teacher_needs(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset().union(*(loss.teacher_needs for _, loss in self._each()))
+
+    @property
+    def needs_labels(self) -> bool:  # type: ignore[override]
+        return any(loss.needs_labels for _, loss in self._each())
+
+    @property
+    def laws(self) -> frozenset[str]:  # type: ignore[override]
+        """What every term with weight obeys, the sum obeys."""
+        weighted = [
+            loss for (_, loss), w in zip(self._each(), self.weights, strict=True) if w > 0
+        ]
+        return frozenset.intersection(*(loss.laws for loss in weighted or [l for _, l in self._each()]))
+
+    def bind(
+        self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]
+    ) -> None:
+        for _, loss in self._each():
+            loss.bind(student, teacher)
+
+    def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
+        total = torch.zeros((), device=self.weights.device)
+        named: dict[str, Tensor] = {}
+        for weight, (name, loss) in zip(self.weights, self._each(), strict=True):
+            terms = loss(student, teacher, batch)
+            total = total + weight * terms["total"]
+            named.update({f"{name}.{term}": value for term, value in terms.items()})
+        return {"total": total, **named}

@@ -1,0 +1,245 @@
+"""The pipeline: one run, from what is asked to what is kept."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from kdistill.artifacts.environment import environment
+from kdistill.artifacts.files import fingerprint, write_json, write_tensors, write_text
+from kdistill.artifacts.result import ModelResult, Result
+from kdistill.artifacts.run_folder import RunFolder, append_line
+from kdistill.data.batch import Dataset, Stream
+from kdistill.data.transfer import Transfer
+from kdistill.engine.fit import Fit
+from kdistill.engine.objective import Objective
+from kdistill.engine.predict import validator
+from kdistill.engine.process import Process
+from kdistill.errors import UserError
+from kdistill.evaluate import (
+    compression,
+    gain,
+    measure_models,
+    test_logits,
+    write_predictions,
+)
+from kdistill.events import EpochEnded, Event, Listener, StageEnded, StageStarted, Warned
+from kdistill.losses.hard_labels import HardLabels
+from kdistill.losses.loss import Loss
+from kdistill.measures.classification import Classification
+from kdistill.models.network import make_network
+from kdistill.report.write import write_report
+from kdistill.signals.signals import Answers
+from kdistill.signals.store import StoredAnswers
+from kdistill.teachers.teacher import Context, Teacher
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a run is made of. `student` is a module, or the config of one."""
+
+    dataset: Dataset
+    transfer: Transfer
+    teacher: Teacher | None
+    student: nn.Module | Mapping[str, Any]
+    loss: Loss
+    fit: Fit
+    measure: Classification
+    process: Process  # started
+    name: str
+    seed: int
+    baseline: bool  # also train the same student without the teacher
+    cache: Path | None  # of trained teachers and their answers, shared between runs
+    config: Mapping[str, Any] = field(default_factory=dict)  # what the run folder keeps
+
+
+def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
+    """Teach the student, and the same student alone; measure both beside the teacher; keep all.
+
+    Raises UserError for parts that do not fit together, before anything is trained.
+    """
+    listener = recorded(listener, folder)
+    check_fit(parts)
+    for warning in parts.dataset.warnings:
+        listener(Warned(warning))
+    write_config(parts, folder)
+    seconds: dict[str, float] = {}
+    with timed(seconds, "total"):
+        with timed(seconds, "teacher"):
+            prepare_teacher(parts, listener)
+        untrained = make_student(parts)
+        with timed(seconds, "signals"):
+            answers, signals = answers_for(parts, stream_for(parts), listener)
+        with timed(seconds, "student"):
+            student = train(parts, deepcopy(untrained), parts.loss, answers, "student", listener)
+            write_tensors(folder.student, student.state_dict())
+        networks = {"student": student}
+        if parts.baseline:
+            with timed(seconds, "baseline"):
+                alone = train(parts, untrained, HardLabels(), None, "baseline", listener)
+                write_tensors(folder.baseline, alone.state_dict())
+                networks["baseline"] = alone
+        with timed(seconds, "evaluate"):
+            listener(StageStarted("evaluate"))
+            if parts.teacher:
+                networks["teacher"] = parts.teacher.network
+            logits = test_logits(networks, parts.dataset, parts.process)
+            models = measure_models(
+                networks, parts.teacher, logits, parts.dataset, parts.measure, parts.process, folder
+            )
+            write_predictions(parts.dataset, logits, folder)
+            listener(StageEnded("evaluate", 0.0))
+    result = conclude(parts, models, logits, signals, seconds)
+    result.write(folder.result)
+    folder.failed.unlink(missing_ok=True)
+    write_report(folder)
+    return result
+
+
+def check_fit(parts: Parts) -> None:
+    """Refuse what the run cannot supply, before any weights exist."""
+    if parts.loss.teacher_needs and parts.teacher is None:
+        raise UserError("loss: it compares with a teacher, and there is none; use loss=hard_labels")
+    labelled = parts.transfer.labelled(parts.dataset)
+    if not labelled and (parts.loss.needs_labels or parts.baseline):
+        who = "the loss" if parts.loss.needs_labels else "the baseline"
+        raise UserError(
+            f"transfer: {who} needs labels, and these inputs have none; "
+            "set loss.hard_weight=0 baseline=false, or give labels"
+        )
+    if not len(parts.dataset.test) or parts.dataset.test.labels is None:
+        raise UserError("dataset: the test set is empty or has no labels, so nothing can be measured")
+    shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
+    parts.loss.bind(shapes, shapes)
+
+
+def prepare_teacher(parts: Parts, listener: Listener) -> None:
+    if parts.teacher is not None:
+        context = Context(parts.dataset, parts.process, parts.measure, parts.cache, listener)
+        parts.teacher.prepare(context)
+
+
+def make_student(parts: Parts) -> nn.Module:
+    """The untrained student, the same for the same seed; a module given is used as it is."""
+    if isinstance(parts.student, nn.Module):
+        return parts.student
+    with torch.random.fork_rng():
+        torch.manual_seed(parts.seed)
+        return make_network(parts.student, parts.dataset.input_shape, len(parts.dataset.classes))
+
+
+def stream_for(parts: Parts) -> Stream:
+    """The transfer set in the order of the run's seed; student and baseline see the same."""
+    return parts.transfer.stream(
+        parts.dataset, parts.fit.batch_size, parts.seed, parts.process.device
+    )
+
+
+def answers_for(
+    parts: Parts, stream: Stream, listener: Listener
+) -> tuple[Answers | None, dict[str, Any]]:
+    """Who answers during training: nobody, the teacher live, or its stored answers."""
+    teacher, needs = parts.teacher, parts.loss.teacher_needs
+    if teacher is None or not needs:
+        return None, {"mode": "none"}
+    if stream.fresh:
+        return teacher, {"mode": "live", "teacher": teacher.hash}
+    folder = None
+    if parts.cache and teacher.hash:
+        key = fingerprint(teacher.hash, parts.dataset.fingerprint, parts.process.precision)
+        folder = parts.cache / "answers" / key
+    stored = StoredAnswers(teacher, folder, parts.process.device)
+    stored.collect(parts.transfer.examples(parts.dataset), needs, listener, parts.dataset.name)
+    counts = {"asked": stored.asked, "reused": stored.reused}
+    return stored, {"mode": "stored", "teacher": teacher.hash, **counts}
+
+
+def train(
+    parts: Parts,
+    student: nn.Module,
+    loss: Loss,
+    answers: Answers | None,
+    stage: str,
+    listener: Listener,
+) -> nn.Module:
+    validate = validator(parts.dataset.validation, parts.measure.validate, parts.process)
+    return parts.fit(
+        Objective(student, loss),
+        stream_for(parts),
+        answers,
+        parts.process,
+        validate,
+        stage,
+        parts.seed,
+        listener,
+    )
+
+
+def conclude(
+    parts: Parts,
+    models: dict[str, ModelResult | None],
+    logits: Mapping[str, Tensor],
+    signals: dict[str, Any],
+    seconds: dict[str, float],
+) -> Result:
+    """Put the figures side by side."""
+    data, main = parts.dataset, parts.measure.main
+    return Result(
+        experiment=parts.name,
+        seed=parts.seed,
+        config_hash=fingerprint(dict(parts.config)),
+        main=main,
+        seconds=seconds,
+        dataset={
+            "name": data.name,
+            "source": data.source,
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+            "fingerprint": data.fingerprint,
+            "classes": list(data.classes),
+            "note": data.note,
+        },
+        models=models,
+        compression=compression(models["teacher"], models["student"]),
+        gain=gain(models, logits, data.test.labels, main),
+        signals=signals,
+        environment=environment(parts.process.name),
+        warnings=list(data.warnings),
+    )
+
+
+def write_config(parts: Parts, folder: RunFolder) -> None:
+    """config.yaml, environment.json, student.yaml and teacher.json, before anything is trained."""
+    write_json(folder.environment, environment(parts.process.name))
+    write_text(folder.config, yaml.safe_dump(dict(parts.config), sort_keys=False))
+    if not isinstance(parts.student, nn.Module):
+        shape, classes = list(parts.dataset.input_shape), list(parts.dataset.classes)
+        about = {"model": dict(parts.student), "input_shape": shape, "classes": classes}
+        write_text(folder.student_config, yaml.safe_dump(about, sort_keys=False))
+
+
+def recorded(listener: Listener, folder: RunFolder) -> Listener:
+    """A listener that also appends every epoch to history.jsonl."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            append_line(folder.history, asdict(event))
+        listener(event)
+
+    return hear
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Note how long the block took."""
+    started = time.monotonic()
+    yield
+    seconds[stage] = time.monotonic() - started

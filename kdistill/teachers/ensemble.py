@@ -1,0 +1,107 @@
+"""Ensemble: networks that differ in seed (and, if asked, in data or architecture) answer as one.
+
+Hinton, Vinyals & Dean 2015, section 3: the members' distributions are combined by the arithmetic
+or the geometric mean; the temperature is applied to the result.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.artifacts.files import fingerprint
+from kdistill.data.batch import Batch
+from kdistill.engine.process import Process
+from kdistill.signals.signals import Signals
+from kdistill.teachers.network import NetworkTeacher
+from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
+
+COMBINATIONS = ("arithmetic", "geometric")
+
+
+class Combined(nn.Module):
+    """The members' logits as those of one model.
+
+    geometric: the mean of the members' logits; arithmetic: the log of their mean probability.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], combine: str) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.combine = combine
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits = torch.stack([member(inputs) for member in self.members]).float()
+        if self.combine == "geometric":
+            return logits.mean(dim=0)
+        log_mean = logits.log_softmax(dim=-1).logsumexp(dim=0)
+        return log_mean - torch.log(torch.tensor(float(len(self.members)))).to(log_mean)
+
+
+class Ensemble:
+    """`members` networks trained by the same recipe with seeds of their own.
+
+    combine: arithmetic | geometric; bootstrap: each member trains on a resample of its own;
+    architectures: model configs that take turns over the members, instead of `model`.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        combine: str,
+        model: Mapping[str, Any],
+        loss: Mapping[str, Any],
+        fit: Mapping[str, Any],
+        augmentation: Sequence[Mapping[str, Any]] = (),
+        seed: int = 0,
+        bootstrap: bool = False,
+        architectures: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        if members < 1:
+            raise ValueError(f"members must be >= 1, got {members}")
+        if combine not in COMBINATIONS:
+            raise ValueError(f"combine must be arithmetic or geometric, got {combine}")
+        self.combine = combine
+        models = architectures or [model]
+        self.teachers = [
+            NetworkTeacher(
+                models[number % len(models)],
+                loss,
+                fit,
+                augmentation,
+                seed=1000 * seed + number,
+                bootstrap=bootstrap,
+                stage=f"teacher {number + 1}/{members}",
+            )
+            for number in range(members)
+        ]
+        self.hash: str | None = None
+
+    def prepare(self, context: Context) -> None:
+        """Load or train the members one by one; those already in the cache are not trained again."""
+        self.process: Process = context.process
+        for teacher in self.teachers:
+            teacher.prepare(context)
+        self.members: Sequence[nn.Module] = [teacher.network for teacher in self.teachers]
+        self.network = freeze(Combined(self.members, self.combine)).to(context.process.device)
+        self.hash = self.name(context.dataset.fingerprint, context.process.precision)
+
+    def name(self, data: str, precision: str) -> str:
+        """The hash of the members' hashes and of how they are combined."""
+        return fingerprint(self.combine, [t.name(data, precision) for t in self.teachers])
+
+    def trainings(
+        self, data: str | None, precision: str, cache: Path | None
+    ) -> list[Training]:
+        """Those of every member."""
+        self.hash = self.name(data, precision) if data else None
+        return [each for teacher in self.teachers for each in teacher.trainings(data, precision, cache)]
+
+    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+        return ask_frozen(self.network, batch, self.process)
+
+    def reference(self) -> dict[str, object]:
+        members = [teacher.reference() for teacher in self.teachers]
+        return {"kind": "ensemble", "hash": self.hash, "combine": self.combine, "members": members}

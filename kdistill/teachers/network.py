@@ -1,0 +1,143 @@
+"""NetworkTeacher: one network, trained here and kept for every later run, or loaded from a file."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from kdistill.artifacts.environment import versions
+from kdistill.artifacts.files import fingerprint, read_json, write_json, write_tensors
+from kdistill.artifacts.weights import load_weights, read_weights, student_config
+from kdistill.config.build import build, sources
+from kdistill.data.augmentation import Augmentation
+from kdistill.data.batch import Batch, Examples
+from kdistill.data.streams import EpochStream
+from kdistill.engine.objective import Objective
+from kdistill.engine.predict import validator
+from kdistill.events import StageEnded
+from kdistill.models.network import Network, make_network
+from kdistill.signals.signals import Signals
+from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
+
+
+class NetworkTeacher:
+    """Configs model, loss, fit and augmentation say how it is trained; `seed` names this one.
+
+    weights: a .safetensors or .pt file of the model's state, or a run folder whose student becomes
+    the teacher (then `model` is read from there); null trains. bootstrap: train on a resample with
+    replacement, of the same size.
+    """
+
+    members: Sequence[nn.Module] = ()
+
+    def __init__(
+        self,
+        model: Mapping[str, Any],
+        loss: Mapping[str, Any],
+        fit: Mapping[str, Any],
+        augmentation: Sequence[Mapping[str, Any]] = (),
+        seed: int = 0,
+        weights: str | None = None,
+        bootstrap: bool = False,
+        stage: str = "teacher",
+    ) -> None:
+        self.weights = Path(weights) if weights else None
+        self._model = dict(model)
+        self.loss, self.fit, self.augmentation = loss, fit, augmentation
+        self.seed, self.bootstrap, self.stage = seed, bootstrap, stage
+        self.hash: str | None = None
+
+    @cached_property
+    def model(self) -> dict[str, Any]:
+        """The config of the network: that of the run folder in `weights`, else the one given."""
+        return (self.weights and student_config(self.weights)) or self._model
+
+    def prepare(self, context: Context) -> None:
+        """Load the weights from the file or the cache, or train and store them there."""
+        self.process = context.process
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            dataset = context.dataset
+            self.network = make_network(self.model, dataset.input_shape, len(dataset.classes))
+        self.hash = self.name(context.dataset.fingerprint, context.process.precision)
+        if self.weights:
+            load_weights(self.network, read_weights(self.weights), str(self.weights))
+            context.listener(StageEnded(self.stage, 0.0, True, f"loaded from {self.weights}"))
+        else:
+            self._reuse_or_train(context)
+        freeze(self.network).to(self.process.device)
+
+    def name(self, data: str, precision: str) -> str:
+        """The hash of everything that these weights depend on."""
+        if self.weights:
+            state = read_weights(self.weights)
+            return fingerprint(self.model, sources(self.model), *(state[k] for k in sorted(state)))
+        recipe = [self.model, self.loss, self.fit, self.augmentation]
+        return fingerprint(
+            recipe, [sources(part) for part in recipe], self.seed, self.bootstrap, data, precision, versions()
+        )
+
+    def trainings(
+        self, data: str | None, precision: str, cache: Path | None
+    ) -> list[Training]:
+        """The one network: loaded, reused or trained."""
+        if self.weights:
+            return [Training(self.stage, self.model, 0, True, f"loaded from {self.weights}")]
+        epochs: int = build(self.fit).epochs
+        self.hash = self.name(data, precision) if data else None
+        folder = self.stored(cache)
+        reused = folder is not None and (folder / "teacher.json").is_file()
+        return [Training(self.stage, self.model, epochs, reused, f"{epochs} epochs")]
+
+    def stored(self, cache: Path | None) -> Path | None:
+        """The folder in the cache that holds, or will hold, the weights."""
+        return cache / "teachers" / self.hash if cache and self.hash else None
+
+    def _reuse_or_train(self, context: Context) -> None:
+        folder = self.stored(context.cache)
+        if folder is None:
+            self._train(context)
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):  # jobs of a sweep side by side: one trains, others wait
+            if (folder / "teacher.json").is_file():
+                load_weights(self.network, read_weights(folder / "weights.safetensors"), str(folder))
+                took = read_json(folder / "teacher.json")["seconds"]
+                note = f"reused, trained once in {took:.0f} s"
+                context.listener(StageEnded(self.stage, 0.0, True, note))
+                return
+            started = time.monotonic()
+            self._train(context)
+            seconds = time.monotonic() - started
+            write_tensors(folder / "weights.safetensors", self.network.state_dict())
+            about = {"description": self.describe(context.dataset.name), "seconds": seconds}
+            created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+            write_json(folder / "teacher.json", {**about, "created": created, "model": self.model})
+
+    def _train(self, context: Context) -> None:
+        dataset, process, fit = context.dataset, context.process, build(self.fit)
+        augmentation: list[Augmentation] = [build(each) for each in self.augmentation]
+        examples = self._resample(dataset.train) if self.bootstrap else dataset.train
+        stream = EpochStream(examples, fit.batch_size, self.seed, process.device, augmentation)
+        validate = validator(dataset.validation, context.measure.validate, process)
+        objective = Objective(self.network, build(self.loss))
+        fit(objective, stream, None, process, validate, self.stage, self.seed, context.listener)
+
+    def _resample(self, examples: Examples) -> Examples:
+        generator = torch.Generator().manual_seed(self.seed)
+        return examples.take(torch.randint(len(examples), (len(examples),), generator=generator))
+
+    def describe(self, data: str) -> str:
+        """For `kdistill cache list`."""
+        return f"{self.model['_target_'].split('.')[-1]} trained on {data}, seed {self.seed}"
+
+    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+        return ask_frozen(self.network, batch, self.process)
+
+    def reference(self) -> dict[str, object]:
+        return {"kind": "network", "hash": self.hash, "model": self.model}

@@ -1,0 +1,76 @@
+"""What a teacher is, and what it is given to prepare itself with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from kdistill.data.batch import Batch, Dataset
+from kdistill.engine.process import Process
+from kdistill.events import Listener
+from kdistill.measures.classification import Classification
+from kdistill.signals.ask import ask
+from kdistill.signals.signals import Signals
+
+
+@dataclass(frozen=True)
+class Context:
+    """The run a teacher prepares itself for."""
+
+    dataset: Dataset
+    process: Process
+    measure: Classification
+    cache: Path | None  # where trained teachers are shared between runs; None: kept nowhere
+    listener: Listener
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network that a teacher would train, or has in the cache."""
+
+    stage: str
+    model: dict[str, Any]  # its config
+    epochs: int  # 0: loaded from a file
+    reused: bool
+    what: str  # in words
+
+
+class Teacher(Protocol):
+    """Asked about batches once `prepare` has trained or loaded it.
+
+    After `prepare`: `network` answers raw inputs with logits; `members` are the networks that an
+    ensemble combines (else empty); `hash` names config, data, seed, precision, versions and source,
+    or is None when the teacher cannot be named and its answers must not outlive the run.
+    """
+
+    hash: str | None
+    network: nn.Module
+    members: Sequence[nn.Module]
+
+    def prepare(self, context: Context) -> None: ...
+
+    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals: ...
+
+    def trainings(
+        self, data: str | None, precision: str, cache: Path | None
+    ) -> list[Training]:
+        """What `prepare` would do for data of that fingerprint (None: not at hand yet)."""
+        ...
+
+    def reference(self) -> dict[str, object]:
+        """What the run folder says of it: JSON values."""
+        ...
+
+
+def freeze(network: nn.Module) -> nn.Module:
+    """Eval mode (dropout off, BatchNorm on its running statistics) and no gradients, in place."""
+    return network.requires_grad_(False).eval()
+
+
+def ask_frozen(network: nn.Module, batch: Batch, process: Process) -> Signals:
+    """What a frozen network says, without a graph, in the run's precision."""
+    with torch.no_grad(), process.autocast():
+        return ask(network, batch)
