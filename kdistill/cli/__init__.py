@@ -6,7 +6,6 @@ Imports the standard library alone, so that `kdistill --help` answers at once.
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import version
 
 from kdistill.errors import UserError, did_you_mean
 
@@ -56,6 +55,8 @@ def _dispatch(argv: list[str]) -> int:
         print(HELP.format(commands=commands))
         return 0 if first else 2
     if first == "--version":
+        from importlib.metadata import version  # slow to import, and needed here alone
+
         print("kdistill", version("kdistill"))
         return 0
     if first not in COMMANDS:

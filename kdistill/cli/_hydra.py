@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from typing import NoReturn
-from unittest.mock import patch
+from typing import Any, NoReturn
 
 import yaml
 from hydra import version
@@ -25,6 +24,7 @@ from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
@@ -103,8 +103,8 @@ def _parsed(
     def refuse(message: str) -> NoReturn:
         raise UserError(f"{message} (see --hydra-help)")
 
-    with patch.object(parser, "error", refuse):
-        args = parser.parse_intermixed_args(argv)
+    parser.error = refuse  # type: ignore[method-assign]  # it would print its usage and exit
+    args = parser.parse_intermixed_args(argv)
     if args.experimental_rerun:
         raise UserError(
             "--experimental-rerun unpickles a file; "
@@ -126,16 +126,32 @@ def _surroundings(args: argparse.Namespace) -> Iterator[None]:
     found = os.pathsep.join(folder for folder in folders if folder)
     args.config_dir = None  # Hydra would append it, where it cannot replace a shipped option
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, environment = root.handlers[:], root.level, dict(os.environ)
+    os.environ.update(HYDRA_FULL_ERROR="1", KDISTILL_CONFIGS=found)
     try:
-        with patch.dict(os.environ, HYDRA_FULL_ERROR="1", KDISTILL_CONFIGS=found):
-            user_configs()  # refuses a folder that is not there
-            yield
+        user_configs()  # refuses a folder that is not there
+        yield
     finally:
+        os.environ.clear()
+        os.environ.update(environment)
         for handler in set(root.handlers) - set(handlers):
             handler.close()
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+def _returned(job: JobReturn) -> Any:
+    """What a job returned or raised, without the line that Hydra prints about the latter."""
+    if job.status is JobStatus.FAILED:
+        raise job._return_value
+    return job._return_value
+
+
+def _set_returned(job: JobReturn, value: Any) -> None:
+    job._return_value = value
+
+
+JobReturn.return_value = property(_returned, _set_returned)  # type: ignore[assignment]
 
 
 def _job(run: Callable[[DictConfig], None], codes: list[int]) -> Callable[[DictConfig], None]:

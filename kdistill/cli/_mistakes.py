@@ -6,23 +6,22 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from kdistill.errors import did_you_mean
 
+HEADINGS = ("Error parsing override", "See https://")  # of what the override parser says
+
 
 def in_one_line(error: BaseException) -> str:
     """The key that is wrong, what is known near it, and what to do."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _missing_option(error.missing_cfg_file, list(error.options or []), str(error))
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: {_first_line(str(error))}; write key=value, quoted for the shell"
-    cause = error.__cause__
-    if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
-        error, said = cause, _first_line(str(error))
-    else:
-        said = ""
-    if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
-        return _unknown_key(error)
+        lines = [line for line in str(error).splitlines() if not line.startswith(HEADINGS)]
+        return f"{error.override}: {_first_line(lines)}; write key=value, quoted for the shell"
+    if isinstance(error, ConfigCompositionException) and isinstance(
+        error.__cause__, OmegaConfBaseException
+    ):
+        return _value_mistake(error.__cause__, _first_line(str(error).splitlines()))
     if isinstance(error, OmegaConfBaseException):
-        key = f"{error.full_key}: " if error.full_key else ""
-        return key + "; ".join(part for part in (_first_line(str(error)), said) if part)
+        return _value_mistake(error, "")
     return _squeezed(str(error)) or type(error).__name__
 
 
@@ -31,25 +30,35 @@ def _missing_option(path: str, options: list[str], message: str) -> str:
     options = [name for name in options if not name.startswith("_")]
     if options:
         near = did_you_mean(name, options)
-        return f"{group}={name}: no such option{near}; available: {', '.join(options)}"
+        return f"{group}={name}: no such option{near} (available: {', '.join(options)})"
     if group:
         return f"{group}={name}: there is no config group {group!r}; see kdistill list"
     return _squeezed(message)
 
 
+def _value_mistake(error: OmegaConfBaseException, said: str) -> str:
+    if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
+        return _unknown_key(error)
+    key = f"{error.full_key}: " if error.full_key else ""
+    parts = (_first_line(str(error).splitlines()), said)
+    return key + "; ".join(part for part in parts if part)
+
+
 def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     parent = error.parent_node
-    known = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
+    keys = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
+    known = [key for key in keys if key != "hydra" and not key.startswith("_")]
     near = did_you_mean(str(error.key), known) or f"; keys there: {', '.join(known)}"
     return f"{error.full_key}: no such key in the config{near} (to add a key: +key=value)"
 
 
-def _first_line(message: str) -> str:
-    return next((line.strip() for line in message.splitlines() if line.strip()), "")
+def _first_line(lines: list[str]) -> str:
+    return next((line.strip() for line in lines if line.strip()), "")
 
 
 def _squeezed(message: str) -> str:
     """The lines of a message as one, without Hydra's listing of its search path."""
     for heading in ("Config search path:", "Search path:"):
         message = message.split(heading)[0]
-    return "; ".join(" ".join(line.split()) for line in message.splitlines() if line.strip())
+    lines = [" ".join(line.split()).rstrip(".") for line in message.splitlines() if line.strip()]
+    return "; ".join(lines)

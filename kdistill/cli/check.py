@@ -30,28 +30,29 @@ def main(cfg: DictConfig) -> None:
 
     from kdistill.plan import plan
 
-    found, console = plan(cfg), Console()
-    console.print(drawn(found))
-    for warning in found.warnings:
-        console.print(f"WARNING: {warning}", style="bold yellow", markup=False, highlight=False)
+    Console().print(drawn(plan(cfg)))
 
 
 def drawn(plan: "Plan") -> "Table":
-    """One row a stage, and below it the data, the sizes and the time they take together."""
+    """One row a stage with what it does, keeps and takes; the data and the sums around them."""
     from rich.table import Table
     from rich.text import Text
 
     from kdistill.cli.cache import readable
 
-    table = Table("stage", "what", "time", show_footer=True)
-    for stage in plan.stages:
-        took = Text("reused", "green") if stage.reused else Text(duration(stage.seconds))
-        table.add_row(Text(stage.name), Text(stage.what), took)
-    sizes = f"{readable(plan.disk)} on disk, {readable(plan.memory)} in memory"
-    table.columns[0].footer = "in all"
-    table.columns[1].footer = Text(f"{plan.data}; {sizes}")
-    known = [stage.seconds for stage in plan.stages if not stage.reused]
-    table.columns[2].footer = duration(None if None in known else sum(s or 0 for s in known))
+    data = plan.dataset
+    table = Table("stage", "what", "keeps", "takes", title=plan.name, show_footer=True)
+    size = f"{data.train} training inputs, {readable(data.bytes)}"
+    table.add_row("data", Text(f"{data.name} ({data.source}), {size}"), "", "")
+    for step in plan.steps:
+        takes = Text("reused", "green") if step.reused else Text(duration(step.seconds))
+        keeps = readable(step.bytes) if step.bytes else ""
+        table.add_row(Text(step.stage), Text(step.what), keeps, takes)
+    memory = f"loss {plan.loss}, on {plan.device}, {readable(plan.memory_bytes)} of memory"
+    kept = readable(sum(step.bytes for step in plan.steps))
+    footers = (Text("in all"), Text(memory), Text(kept), Text(duration(plan.seconds)))
+    for column, footer in zip(table.columns, footers, strict=True):
+        column.footer = footer
     return table
 
 
