@@ -10,8 +10,8 @@ class NetworkInNetwork(nn.Module):
 
     C5 192 - C1 160 - C1 96 - MP3s2 - dropout - C5 192 - C1 192 - C1 192 - AP3s2 - dropout -
     C3 192 - C1 192 - C1 classes - the mean of each class's map (AP8 for 32x32). Convolutions keep
-    the size, pools round it up, all start as He et al. 2015 say. The last one has no ReLU, so that
-    logits can be negative. dropout: chance in [0, 1) to drop a pooled value while training.
+    the size, pools round it up. A ReLU follows each but the last, so that logits can be negative;
+    those start as He et al. 2015 say, the last as torch does. dropout: chance in [0, 1) to drop a pooled value while training.
     """
 
     def __init__(self, dropout: float, input_shape: Sequence[int], classes: int) -> None:
@@ -33,7 +33,7 @@ class NetworkInNetwork(nn.Module):
             nn.Dropout(dropout),
             *_convolution(192, 192, 3),
             *_convolution(192, 192, 1),
-            *_convolution(192, classes, 1)[:1],
+            nn.Conv2d(192, classes, 1),
         )
 
     def forward(self, inputs: Tensor) -> Tensor:

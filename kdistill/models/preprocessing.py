@@ -29,9 +29,9 @@ class Pixels(nn.Module):
         super().__init__()
         shift, scale = torch.tensor(mean).float(), torch.tensor(std).float()
         if not (scale > 0).all():
-            raise ValueError(f"preprocessing.std must be > 0, got {std}")
+            raise ValueError(f"std must be > 0, got {std}")
         if channels is not None and channels < 1:
-            raise ValueError(f"preprocessing.channels must be >= 1, got {channels}")
+            raise ValueError(f"channels must be >= 1, got {channels}")
         self.size = _pair(size)
         self.channels = channels
         changes = bool((shift != 0).any() or (scale != 1).any())
@@ -70,5 +70,5 @@ def _pair(size: int | Sequence[int] | None) -> tuple[int, int] | None:
         return None
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or min(sides) < 1:
-        raise ValueError(f"preprocessing.size must be [height, width], each >= 1, got {size}")
+        raise ValueError(f"size must be [height, width], each >= 1, got {size}")
     return sides
