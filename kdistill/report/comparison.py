@@ -19,11 +19,11 @@ TITLES = {
     "kl_to_teacher": "KL to teacher",
     "log_likelihood": "Log-likelihood",
 }
-COMPRESSION = {  # key of Result.compression: when the student needs less, when it needs more
-    "parameters": ("fewer parameters", "more parameters"),
-    "bytes": ("smaller on disk", "larger on disk"),
-    "multiply_adds": ("fewer multiply-adds", "more multiply-adds"),
-    "latency": ("faster", "slower"),
+COMPRESSION = {  # key of Result.compression: where the student needs less, more, as much
+    "parameters": ("fewer parameters", "more parameters", "the parameters"),
+    "bytes": ("smaller on disk", "larger on disk", "the size on disk"),
+    "multiply_adds": ("fewer multiply-adds", "more multiply-adds", "the multiply-adds"),
+    "latency": ("faster", "slower", "the latency"),
 }
 
 
@@ -51,7 +51,7 @@ class Saving:
     """How much less the student needs than the teacher."""
 
     name: str
-    factor: str  # "4.2×", or "same"
+    factor: str  # "4.2×"
     phrase: str  # "fewer parameters"
 
 
@@ -77,8 +77,9 @@ class Comparison:
 
 
 def compare(result: Result) -> Comparison:
-    """Lay out `result`; UserError when the student lacks the main measure."""
-    main_measure(result, "student")
+    """Lay out `result`; UserError without a student or its main measure."""
+    if main_measure(result, "student") is None:
+        raise UserError("result.json: holds no student, so there is nothing to compare")
     models = {name: model for name in MODELS if (model := result.models.get(name))}
     names = _order(result.main, [model.measures for model in models.values()])
     teacher = models.get("teacher")
@@ -118,7 +119,7 @@ def _measure_line(name: str, models: dict[str, ModelResult]) -> Line:
     found = {key: model.measures[name] for key, model in models.items() if name in model.measures}
     one = next(iter(found.values()))
     unit = "" if one.unit in ("count", "fraction", "") else f"{one.unit}, "
-    hint = f"{unit}{one.better} is better, n = {numbers.whole(one.n)}"
+    hint = f"{unit}{one.better} is better, n\u00a0=\u00a0{numbers.whole(one.n)}"
     return Line(name, title(name), hint, {key: _measured(value) for key, value in found.items()})
 
 
@@ -158,10 +159,11 @@ def _latency_lines(costs: dict[str, Cost]) -> list[Line]:
 
 
 def _saving(name: str, ratio: float) -> Saving:
-    less, more = COMPRESSION.get(name, (f"less {name}", f"more {name}"))
-    if numbers.times(max(ratio, 1 / ratio)) == numbers.times(1):
-        return Saving(name, "1.0×", f"the {name.replace('_', '-')}")
-    return Saving(name, numbers.times(max(ratio, 1 / ratio)), less if ratio > 1 else more)
+    less, more, same = COMPRESSION.get(name, (f"less {name}", f"more {name}", f"the {name}"))
+    factor = numbers.times(max(ratio, 1 / ratio))
+    if factor == numbers.times(1):
+        return Saving(name, factor, same)
+    return Saving(name, factor, less if ratio > 1 else more)
 
 
 def _members(teacher: ModelResult, main: str) -> list[Member]:
@@ -178,7 +180,7 @@ def _members(teacher: ModelResult, main: str) -> list[Member]:
 def _signals(result: Result) -> str:
     signals = result.signals
     asked, reused = signals.get("asked"), signals.get("reused")
-    if result.models.get("teacher") is None or asked is None:
+    if result.models.get("teacher") is None or not asked:
         return ""
     kept = {"stored": "answers stored", "live": "asked live"}.get(str(signals.get("mode")), "")
     text = f"{numbers.whole(asked)} inputs asked of the teacher"

@@ -9,6 +9,8 @@ from kdistill.report.charts import COLOURS, DASHES, Chart, draw, plain_log
 from kdistill.report.comparison import MODELS, title
 
 Curve = tuple[list[int], list[float]]  # epochs, values
+# what a teacher says changes the loss, so its height says nothing
+UNLIKE = " The two students minimise different losses: compare shapes, not heights."
 Curves = dict[str, Curve]  # by stage
 
 
@@ -21,7 +23,7 @@ def training_curves(history: list[dict[str, Any]], main: str) -> list[Chart]:
         heading = f"{title(measure)} on validation data"
         charts.append(_chart("validation", heading, title(measure), validation))
     if losses := _curves(history, "terms", "total"):
-        charts.append(_chart("loss", "Training loss", "Total loss", losses))
+        charts.append(_chart("loss", "Training loss", "Total loss", losses, UNLIKE))
     return charts
 
 
@@ -41,7 +43,7 @@ def _curves(history: list[dict[str, Any]], kind: str, name: str) -> Curves:
     return {stage: (sorted(v), [v[epoch] for epoch in sorted(v)]) for stage, v in found.items()}
 
 
-def _chart(name: str, heading: str, axis: str, curves: Curves) -> Chart:
+def _chart(name: str, heading: str, axis: str, curves: Curves, note: str = "") -> Chart:
     def plot(axes: Axes) -> None:
         labelled: set[str] = set()
         for stage, (epochs, values) in sorted(curves.items(), key=_teachers_first):
@@ -53,7 +55,7 @@ def _chart(name: str, heading: str, axis: str, curves: Curves) -> Chart:
             plain_log(axes)
         axes.legend()
 
-    return draw(name, heading, _described(curves), plot)
+    return draw(name, heading, _described(curves) + note, plot)
 
 
 def _plot_stage(
@@ -64,7 +66,7 @@ def _plot_stage(
     label = "_" if model in labelled else _label(stage)
     labelled.add(model)
     mark = "." if len(epochs) == 1 else ""
-    width, alpha = (0.9, 0.55) if member else (1.8, 1.0)
+    width, alpha = (1.3, 0.75) if member else (1.8, 1.0)
     dash, colour = DASHES[model], COLOURS[model]
     axes.plot(epochs, values, dash, marker=mark, color=colour, lw=width, alpha=alpha, label=label)
 
@@ -74,7 +76,8 @@ def _model(stage: str) -> str:
 
 
 def _label(stage: str) -> str:
-    return "Teacher's members" if "/" in stage else MODELS[_model(stage)]
+    several = "/" in stage and not stage.endswith("/1")
+    return "Teacher's members" if several else MODELS[_model(stage)]
 
 
 def _teachers_first(item: tuple[str, Curve]) -> tuple[bool, str]:

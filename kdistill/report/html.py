@@ -95,7 +95,7 @@ def _figures(folder: RunFolder, result: Result) -> Markup:
 
 
 def _time(compared: Comparison) -> Markup:
-    signals = element("p", compared.signals, class_="soft") if compared.signals else ""
+    signals = element("p", compared.signals, class_="soft after") if compared.signals else ""
     return joined(_definitions(compared.seconds), signals) if compared.seconds else Markup()
 
 

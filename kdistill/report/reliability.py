@@ -8,6 +8,7 @@ from kdistill.report.charts import COLOURS, DASHES, INK, MARKERS, PAPER, Chart, 
 from kdistill.report.comparison import MODELS
 
 BINS = 15
+FEW = 5  # a bin with fewer cases says too little to draw
 Bin = tuple[float, float, int]  # mean confidence, share right, cases
 
 
@@ -23,7 +24,8 @@ def reliability_diagram(predictions: dict[str, Tensor]) -> Chart | None:
     def plot(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, alpha=0.5, label="Perfectly calibrated")
         for model, bins in found.items():
-            _plot_model(axes, model, bins)
+            if drawn := [one for one in bins if one[2] >= FEW]:
+                _plot_model(axes, model, drawn)
         axes.set_xlabel("confidence")
         axes.set_ylabel("share right")
         axes.legend(loc="upper left")
@@ -64,5 +66,5 @@ def _described(found: dict[str, list[Bin]]) -> str:
         said.append(f"{MODELS[model]}: claims {100 * claimed:.2f} %, is right {100 * right:.2f} %")
     return (
         f"{'. '.join(said)}. Above the diagonal a model is too modest, below it too sure; "
-        "larger marks are more test cases."
+        f"larger marks are more test cases ({BINS} bins; those under {FEW} cases are left out)."
     )

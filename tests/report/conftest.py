@@ -113,12 +113,10 @@ def _history() -> list[dict[str, object]]:
 
 
 def _predictions() -> dict[str, Tensor]:
+    """Labels drawn from the student's own probabilities, so that it is calibrated."""
     generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(CLASSES, (CASES,), generator=generator)
-    clean = 5.0 * torch.nn.functional.one_hot(labels, CLASSES)
-    spreads = {"teacher": 1.5, "student": 1.7, "baseline": 2.2}
-    noisy = {
-        name: (clean + spread * torch.randn(CASES, CLASSES, generator=generator)).softmax(1)
-        for name, spread in spreads.items()
-    }
-    return {"index": torch.arange(CASES), "labels": labels, **noisy}
+    logits = 6 * torch.randn(CASES, CLASSES, generator=generator)
+    labels = logits.softmax(1).multinomial(1, generator=generator)[:, 0]
+    sharpness = {"teacher": 0.8, "student": 1.0, "baseline": 1.6}
+    answers = {name: (scale * logits).softmax(1) for name, scale in sharpness.items()}
+    return {"index": torch.arange(CASES), "labels": labels, **answers}

@@ -1,0 +1,39 @@
+"""Training curves read the history as it was written."""
+
+from typing import Any
+
+from kdistill.report.curves import training_curves
+
+
+def line(stage: str, epoch: int, errors: float, total: float) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "epoch": epoch,
+        "validation": {"nll": 0.1, "errors": errors},
+        "terms": {"total": total},
+    }
+
+
+def test_a_resumed_epoch_counts_once_with_its_later_value() -> None:
+    history = [line("student", 1, 50, 2), line("student", 2, 40, 1), line("student", 2, 30, 1)]
+    validation, _ = training_curves(history, "errors")
+    assert validation.alternative == "Student distilled: 50 after epoch 1, 30 after epoch 2."
+
+
+def test_a_main_measure_that_validation_lacks_falls_back_to_errors() -> None:
+    validation, loss = training_curves([line("student", 1, 50, 2)], "ece")
+    assert validation.title == "Errors on validation data"
+    assert loss.title == "Training loss"
+
+
+def test_members_are_summed_up() -> None:
+    history = [line("teacher 1/2", 1, 9, 2), line("teacher 2/2", 1, 7, 2)]
+    validation, _ = training_curves(history, "errors")
+    assert validation.alternative == "Teacher's networks end between 7 and 9."
+    assert validation.svg.count("Teacher's members") == 1
+
+
+def test_zero_errors_and_an_empty_history_can_be_drawn() -> None:
+    validation, _ = training_curves([line("student", 1, 0, 2), line("student", 2, 90, 1)], "errors")
+    assert "0 after epoch 1, 90 after epoch 2" in validation.alternative
+    assert training_curves([], "errors") == []

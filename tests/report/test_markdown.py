@@ -1,0 +1,65 @@
+"""report.md: pastes into an issue, with the figures of the result."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from kdistill.artifacts.result import Result
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.errors import UserError
+from kdistill.report.comparison import compare
+from kdistill.report.markdown import markdown
+from kdistill.report.verdict import verdict
+
+
+def test_rows_hold_the_figures_of_the_comparison(folder: RunFolder, result: Result) -> None:
+    rows = [
+        [cell.strip().strip("*") for cell in row.strip("|").split("|")]
+        for row in markdown(folder).splitlines()
+        if row.startswith("|")
+    ]
+    by_title = {row[0]: row[1:4] for row in rows}
+    compared = compare(result)
+    for line in [*compared.measures, *compared.costs]:
+        for written, model in zip(by_title[line.title], compared.models, strict=True):
+            cell = line.cells.get(model)
+            ends = f" ({cell.interval})" if cell and cell.interval else ""
+            assert written == (f"{cell.text}{ends}" if cell else "")
+
+
+def test_every_table_is_rectangular(folder: RunFolder) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", markdown(folder), flags=re.MULTILINE):
+        assert len({row.count("|") for row in table.splitlines()}) == 1
+
+
+def test_has_verdict_warning_members_settings_and_provenance(
+    folder: RunFolder, result: Result
+) -> None:
+    text = markdown(folder)
+    for part in (
+        f"**{verdict(result)}**",
+        f"**Warning:** {result.warnings[0]}",
+        "| Member 5 | 102 |",
+        "loss.parts[0]: SoftTargets, temperature 8.0, hard_weight 0.1",
+        "commit: c0ffee1",
+        "signals 3.2 s",
+        "fingerprint feedfacecafebeef",
+    ):
+        assert part in text
+
+
+def test_a_strangers_strings_are_no_markup(folder: RunFolder, result: Result) -> None:
+    hostile = "<img src=x>\n# *big* [a](http://b) | cell"
+    environment = {"host": "```\n<b>out</b>"}
+    replace(result, warnings=[hostile], environment=environment).write(folder.result)
+    text = markdown(folder)
+    assert r"\<img src=x\> \# \*big\* \[a\](http://b) \| cell" in text
+    assert text.count("```") == 4
+    assert "host: ''' <b>out</b>" in text
+
+
+def test_an_unfinished_run_is_refused(folder: RunFolder) -> None:
+    folder.result.unlink()
+    with pytest.raises(UserError, match="the run is not finished"):
+        markdown(folder)
