@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs in the data's own units: uint8 pixels stay uint8, preprocessing belongs to the model."""
+    """Inputs in the data's own units (uint8 pixels stay uint8: models do their preprocessing)."""
 
     inputs: Tensor  # [batch, ...]
     labels: Tensor | None = None  # [batch] int64

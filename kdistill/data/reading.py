@@ -21,7 +21,7 @@ def read_ahead(
     """
     loader = DataLoader(
         _Caught(reader),
-        batch_sampler=_Once(batches),  # type: ignore[arg-type]
+        batch_sampler=_Once(batches),
         num_workers=workers,
         collate_fn=_stacked,
         pin_memory=pin,

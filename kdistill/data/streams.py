@@ -51,7 +51,9 @@ class EpochStream:
         self._examples = _on_device(examples, device)
         self._batch_size, self._seed, self._device = batch_size, seed, device
         self._augmentation, self._workers, self._shuffle = augmentation, workers, shuffle
-        self.load_state_dict({"epoch": 0, "position": 0})
+        self._epoch, self._position = 0, 0
+        self._laid_out: _Epoch | None = None
+        self._read: Iterator[Tensor] | None = None
 
     def __len__(self) -> int:
         return -(-len(self._examples) // self._batch_size)
@@ -80,8 +82,7 @@ class EpochStream:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on exactly where the stream of that state was."""
         self._epoch, self._position = state["epoch"], state["position"]
-        self._laid_out: _Epoch | None = None
-        self._read: Iterator[Tensor] | None = None
+        self._laid_out, self._read = None, None
 
     def _lay_out(self, epoch: int) -> _Epoch:
         rows = self._order(epoch)
@@ -113,7 +114,9 @@ class EpochStream:
     def _batches_to_read(self) -> Iterator[list[int]]:
         epoch, position = self._epoch, self._position
         while True:
-            yield from _batched(self._order(epoch), self._batch_size)[position:]
+            rows = self._order(epoch)[position * self._batch_size :].tolist()
+            for first in range(0, len(rows), self._batch_size):
+                yield rows[first : first + self._batch_size]
             epoch, position = epoch + 1, 0
 
 
@@ -140,7 +143,8 @@ class LoaderStream:
         if not hasattr(loader, "__len__"):
             raise UserError("the loader has no length; give its data set a __len__")
         self._loader, self._device, self._seed = loader, device, seed
-        self.load_state_dict({"epoch": 0, "position": 0, "samples": 0})
+        self._epoch, self._position, self._samples = 0, 0, 0
+        self._items: Iterator[Any] | None = None
 
     def __len__(self) -> int:
         return len(self._loader)  # type: ignore[arg-type]
@@ -157,7 +161,7 @@ class LoaderStream:
                 raise UserError("the loader is empty")
             self._epoch, self._position, self._items = self._epoch + 1, 0, None
             return next(self)
-        batch = _from_item(item)
+        batch = batch_of(item)
         index = torch.arange(self._samples, self._samples + len(batch))
         self._position, self._samples = self._position + 1, self._samples + len(batch)
         return replace(batch, key=sample_keys(self._seed, 0, index)).to(self._device)
@@ -169,11 +173,11 @@ class LoaderStream:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on after the batches of the epoch that were done."""
         self._epoch, self._position = state["epoch"], state["position"]
-        self._samples = state["samples"]
-        self._items: Iterator[Any] | None = None
+        self._samples, self._items = state["samples"], None
 
 
-def _from_item(item: Any) -> Batch:
+def batch_of(item: Any) -> Batch:
+    """The batch that a loader's item is: inputs or (inputs, labels); UserError for others."""
     if isinstance(item, Tensor):
         return Batch(item)
     if isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], Tensor):
@@ -181,10 +185,6 @@ def _from_item(item: Any) -> Batch:
     raise UserError(
         f"the loader must yield inputs or (inputs, labels) as tensors, got {type(item).__name__}"
     )
-
-
-def _batched(rows: Tensor, size: int) -> list[list[int]]:
-    return [part.tolist() for part in rows.split(size)]
 
 
 def _on_device(examples: Examples, device: torch.device) -> Examples:

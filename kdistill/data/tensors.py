@@ -1,0 +1,159 @@
+"""A user's own arrays: from a .npz or .safetensors file, or handed over by a library call."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kdistill.artifacts.files import read_tensors
+from kdistill.data.arrays import (
+    check_range,
+    checked_inputs,
+    checked_labels,
+    class_names,
+    same_kind,
+)
+from kdistill.data.batch import Dataset
+from kdistill.data.plan import DatasetPlan
+from kdistill.data.split import Part, check_validation, held_out, resident
+from kdistill.errors import UserError
+
+Array = Tensor | NDArray[np.generic]
+
+
+class TensorFile:
+    """Arrays train_inputs, train_labels, test_inputs, test_labels, perhaps validation_*.
+
+    Without train_labels the training set is unlabelled, and `classes` must be given: a number, or
+    the names in the order of the labels; null counts them in train_labels.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        classes: int | list[str] | None,
+        validation: int | float,
+        split_seed: int,
+    ) -> None:
+        check_validation(validation)
+        self.path = Path(path).expanduser()
+        self.classes, self.validation, self.split_seed = classes, validation, split_seed
+
+    def plan(self) -> DatasetPlan:
+        """The plan; it reads and checks the whole file, which has no cheaper header."""
+        return _plan(self.path.stem, "files", *self._parts())
+
+    def load(self) -> Dataset:
+        """The arrays; UserError naming the array and the file for whatever is wrong in them."""
+        classes, train, test, validation = self._parts()
+        plan = _plan(self.path.stem, "files", classes, train, test, validation)
+        return resident(plan, train, test, validation, self.split_seed)
+
+    def _parts(self) -> tuple[tuple[str, ...], Part, Part, Part | int | float]:
+        arrays = _read(self.path)
+        if missing := {"train_inputs", "test_inputs", "test_labels"} - set(arrays):
+            raise UserError(
+                f"{self.path}: no array {' or '.join(sorted(missing))} in it; it holds "
+                f"{', '.join(sorted(arrays)) or 'nothing'}"
+            )
+        pairs = {
+            part: (arrays[f"{part}_inputs"], arrays.get(f"{part}_labels"))
+            for part in ("train", "test", "validation")
+            if f"{part}_inputs" in arrays
+        }
+        return _checked(pairs, self.classes, self.validation, f"{self.path}: ")
+
+
+def from_tensors(
+    train: tuple[Array, Array | None] | None,
+    test: tuple[Array, Array],
+    validation: tuple[Array, Array] | int | float | None = None,
+    classes: int | list[str] | None = None,
+    name: str = "tensors",
+) -> Dataset:
+    """A data set from (inputs [n, ...] uint8 or floating, labels [n] integers) pairs.
+
+    `train`: None where a loader gives the training data. `validation`: a pair, or how many (what
+    fraction) of the training examples to hold out. `classes`: a number or names; None counts them
+    in the training labels, or else in the test labels. UserError as for files.
+    """
+    pairs: dict[str, tuple[Array, Array | None]] = {"test": test}
+    if train is not None:
+        pairs["train"] = train
+    held: int | float = 0
+    if isinstance(validation, (tuple, list)):
+        pairs["validation"] = validation[0], validation[1]
+    elif validation is not None:
+        check_validation(validation)
+        held = validation
+    parts = _checked(pairs, classes, held, "")
+    return resident(_plan(name, "memory", *parts), *parts[1:], split_seed=0)
+
+
+def _checked(
+    pairs: dict[str, tuple[Array, Array | None]],
+    classes: int | list[str] | None,
+    held: int | float,
+    where: str,
+) -> tuple[tuple[str, ...], Part, Part, Part | int | float]:
+    """(class names, train, test, validation), every array checked; `where` opens the errors."""
+    parts: dict[str, Part] = {}
+    for part, (inputs, labels) in pairs.items():
+        kept = checked_inputs(f"{where}{part}_inputs", inputs)
+        if labels is None and part != "train":
+            raise UserError(f"{where}no {part}_labels; only training data may be unlabelled")
+        name = f"{where}{part}_labels"
+        parts[part] = kept, None if labels is None else checked_labels(name, labels, len(kept))
+    counted = "train" if "train" in parts else "test"
+    names = class_names(classes, parts[counted][1])
+    for part, (inputs, labels) in parts.items():
+        same_kind(f"{where}{part}_inputs", inputs, f"{counted}_inputs", parts[counted][0])
+        if labels is not None:
+            origin = f"counted in {counted}_labels" if classes is None else "dataset.classes"
+            check_range(f"{where}{part}_labels", labels, len(names), origin)
+    test, test_labels = parts["test"]
+    none = test[:0], None if test_labels is None else test_labels[:0]
+    return names, parts.get("train", none), parts["test"], parts.get("validation", held)
+
+
+def _plan(
+    name: str,
+    source: str,
+    classes: tuple[str, ...],
+    train: Part,
+    test: Part,
+    validation: Part | int | float,
+) -> DatasetPlan:
+    parts, kept = [train, test], len(train[0])
+    if isinstance(validation, tuple):
+        parts.append(validation)
+        held = len(validation[0])
+    else:
+        held = held_out(validation, kept) if validation else 0
+        kept -= held
+    return DatasetPlan(
+        name=name,
+        source=source,
+        input_shape=tuple(train[0].shape[1:]),
+        classes=classes,
+        train=kept,
+        validation=held,
+        test=len(test[0]),
+        bytes=sum(inputs.numel() * inputs.element_size() for inputs, _ in parts),
+    )
+
+
+def _read(path: Path) -> dict[str, Array]:
+    if path.suffix == ".safetensors":
+        return dict(read_tensors(path))
+    if path.suffix != ".npz":
+        raise UserError(f"dataset.path={path}: must end in .npz or .safetensors")
+    if not path.is_file():
+        raise UserError(f"dataset.path={path}: no such file in {Path.cwd()}")
+    try:
+        with np.load(path, allow_pickle=False) as file:  # a pickle could run code
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a readable .npz file ({error})") from None

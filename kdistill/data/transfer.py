@@ -1,0 +1,113 @@
+"""Which inputs the teacher is asked about: the training set, part of it, or a user's own loader."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from kdistill.data.augmentation import Augmentation
+from kdistill.data.batch import Dataset, Examples, Stream
+from kdistill.data.randomness import purpose_of, sample_keys
+from kdistill.data.streams import EpochStream, LoaderStream, batch_of
+from kdistill.errors import UserError, did_you_mean
+
+
+class Transfer(Protocol):
+    """What a config in configs/transfer builds."""
+
+    def examples(self, dataset: Dataset) -> Examples:
+        """The examples whose answers can be stored, for a stream that is not fresh."""
+        ...
+
+    def labelled(self, dataset: Dataset) -> bool: ...
+
+    def stream(
+        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
+    ) -> Stream: ...
+
+
+class TrainingSet:
+    """The training set, or part of it: some classes left out, then a random fraction kept.
+
+    `omit_classes` are labels or names. A smaller fraction of the same `seed` lies within a larger.
+    """
+
+    def __init__(
+        self,
+        fraction: float = 1.0,
+        omit_classes: Sequence[int | str] = (),
+        augmentation: Sequence[Augmentation] = (),
+        seed: int = 0,
+    ) -> None:
+        if not 0 < fraction <= 1:
+            raise ValueError(f"fraction must be in (0, 1], got {fraction}")
+        self.fraction, self.seed = fraction, seed
+        self.omit_classes, self.augmentation = omit_classes, augmentation
+
+    def examples(self, dataset: Dataset) -> Examples:
+        """Examples of dataset.train in their order; UserError for an unknown class or none left."""
+        examples = dataset.train
+        if self.omit_classes:
+            examples = examples.take(self._kept(examples.labels, dataset))
+        if self.fraction == 1:
+            return examples
+        count = max(round(self.fraction * len(examples)), 1)
+        lots = sample_keys(self.seed, 0, examples.index, purpose_of("fraction"))
+        return examples.take(lots.argsort(stable=True)[:count].sort().values)
+
+    def labelled(self, dataset: Dataset) -> bool:
+        """Whether the training set has labels."""
+        return dataset.train.labels is not None
+
+    def stream(
+        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
+    ) -> EpochStream:
+        """The examples, shuffled by `seed` and augmented; fresh where there is augmentation."""
+        examples, workers = self.examples(dataset), dataset.workers
+        return EpochStream(examples, batch_size, seed, device, self.augmentation, workers)
+
+    def _kept(self, labels: Tensor | None, dataset: Dataset) -> Tensor:
+        omitted = torch.tensor([_label(one, dataset.classes) for one in self.omit_classes])
+        if labels is None:
+            raise UserError(
+                f"transfer.omit_classes needs labels, and the training set of {dataset.name} "
+                "has none; use transfer.omit_classes=[]"
+            )
+        rows = (~torch.isin(labels, omitted)).nonzero().flatten()
+        if len(rows) == 0:
+            raise UserError("transfer.omit_classes leaves no training example; omit fewer classes")
+        return rows
+
+
+class LoaderSet:
+    """What a user's own DataLoader yields, always asked live; its batch size and order hold."""
+
+    def __init__(self, loader: Iterable[Any]) -> None:
+        self._loader = loader
+
+    def examples(self, dataset: Dataset) -> Examples:
+        """Those of dataset.train: the loader's own have no position that could be stored."""
+        return dataset.train
+
+    def labelled(self, dataset: Dataset) -> bool:
+        """Whether the loader's first item has labels."""
+        return batch_of(next(iter(self._loader))).labels is not None
+
+    def stream(
+        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
+    ) -> LoaderStream:
+        """The loader's batches as they come."""
+        return LoaderStream(self._loader, device, seed)
+
+
+def _label(named: int | str, classes: tuple[str, ...]) -> int:
+    if named in classes:
+        return classes.index(str(named))
+    if isinstance(named, int) and 0 <= named < len(classes):
+        return named
+    hint = did_you_mean(str(named), classes) or f": {', '.join(classes[:20])}"
+    raise UserError(
+        f"transfer.omit_classes: no class {named!r} among the {len(classes)} "
+        f"(labels 0..{len(classes) - 1}){hint}"
+    )
