@@ -30,48 +30,51 @@ class Network(nn.Module):
         return logits
 
 
-def make_network(config: Mapping[str, Any], input_shape: Sequence[int], classes: int) -> Network:
+def make_network(
+    config: Mapping[str, Any], input_shape: Sequence[int], classes: int, key: str = "model"
+) -> Network:
     """Make the Network of a model config, on the CPU, and ask it two inputs to see that it fits.
 
     config: `_target_`, its keys, and `preprocessing` (null or left out: `Pixels()`). The target
     gets `input_shape` (of one input, after preprocessing) and `classes` if it has such parameters.
-    UserError when it cannot be built, cannot take such inputs or answers with another shape.
+    UserError, naming `key`, where the config stands in the whole, when it cannot be built, cannot
+    take such inputs or answers with another shape.
     """
     plain = dict(to_plain(config))
-    named = plain.pop("preprocessing", None)
-    preprocessing = build(named) if named else Pixels()
-    seen = _shape_after(preprocessing, input_shape)
-    model = build(plain, offered={"input_shape": seen, "classes": classes})
+    named, place = plain.pop("preprocessing", None), f"{key}.preprocessing"
+    preprocessing = build(named, key=place) if named else Pixels()
+    try:
+        seen = _shape_after(preprocessing, input_shape)
+    except Exception as error:  # a user's own preprocessing may raise anything
+        raise UserError(f"{place}: {_one_line(error)}") from error
+    model = build(plain, offered={"input_shape": seen, "classes": classes}, key=key)
     if not isinstance(model, nn.Module):
-        raise UserError(f"_target_: {plain['_target_']} makes no torch.nn.Module")
+        raise UserError(f"{key}._target_: {plain['_target_']} makes no torch.nn.Module")
     network = Network(preprocessing, model)
-    _try(network, plain["_target_"], input_shape, classes)
+    _try(network, f"{key}: {plain['_target_']}", input_shape, classes)
     return network
 
 
 def _shape_after(preprocessing: nn.Module, input_shape: Sequence[int]) -> tuple[int, ...]:
-    try:
-        if isinstance(preprocessing, Pixels):
-            return preprocessing.output_shape(input_shape)
-        return tuple(preprocessing(torch.zeros(1, *input_shape)).shape[1:])
-    except Exception as error:  # a user's own preprocessing may raise anything
-        raise UserError(f"preprocessing: {_one_line(error)}") from error
+    if isinstance(preprocessing, Pixels):
+        return preprocessing.output_shape(input_shape)
+    return tuple(preprocessing(torch.zeros(1, *input_shape)).shape[1:])
 
 
-def _try(network: Network, target: str, input_shape: Sequence[int], classes: int) -> None:
+def _try(network: Network, name: str, input_shape: Sequence[int], classes: int) -> None:
     given = f"inputs of shape {list(input_shape)}"
     try:
         with torch.no_grad():
             answer = network.eval()(torch.zeros(2, *input_shape))
     except Exception as error:  # a user's own model may raise anything
-        raise UserError(f"{target} cannot take {given}: {_one_line(error)}") from error
+        raise UserError(f"{name} cannot take {given}: {_one_line(error)}") from error
     if not isinstance(answer, Tensor):
         kind = type(answer).__name__
-        raise UserError(f"{target} must answer with logits [batch, {classes}], got a {kind}")
+        raise UserError(f"{name} must answer with logits [batch, {classes}], got a {kind}")
     if answer.shape != (2, classes):
-        shape = ["batch", *answer.shape[1:]] if answer.shape[:1] == (2,) else list(answer.shape)
-        found = ", ".join(map(str, shape))
-        raise UserError(f"{target} must answer {given} with [batch, {classes}], got [{found}]")
+        raise UserError(
+            f"{name} must answer two {given} with [2, {classes}], got {list(answer.shape)}"
+        )
     network.train()
 
 

@@ -11,7 +11,8 @@ class NetworkInNetwork(nn.Module):
     C5 192 - C1 160 - C1 96 - MP3s2 - dropout - C5 192 - C1 192 - C1 192 - AP3s2 - dropout -
     C3 192 - C1 192 - C1 classes - the mean of each class's map (AP8 for 32x32). Convolutions keep
     the size, pools round it up. A ReLU follows each but the last, so that logits can be negative;
-    those start as He et al. 2015 say, the last as torch does. dropout: chance in [0, 1) to drop a pooled value while training.
+    those start as He et al. 2015 say, the last as torch does.
+    dropout: chance in [0, 1) to drop a pooled value while training.
     """
 
     def __init__(self, dropout: float, input_shape: Sequence[int], classes: int) -> None:

@@ -80,12 +80,16 @@ def test_a_users_module_needs_neither_classes_nor_input_shape() -> None:
 @pytest.mark.parametrize(
     ("config", "shape", "message"),
     [
-        (TINY, (3, 4, 4), r"Tiny cannot take inputs of shape \[3, 4, 4\]: .*mat1"),
-        (TINY, (12,), r"Tiny must answer .* with \[batch, 4\], got \[batch, 3\]"),
+        (
+            TINY,
+            (3, 4, 4),
+            r"model: own_networks.Tiny cannot take inputs of shape \[3, 4, 4\]: .*mat1",
+        ),
+        (TINY, (12,), r"Tiny must answer .* with \[2, 4\], got \[2, 3\]"),
         (PAIR, (12,), r"Pair must answer with logits \[batch, 4\], got a tuple"),
         ({**MLP, "widths": [0]}, (12,), "widths must each be >= 1"),
-        ({**MLP, "preprocessing": FOUR_WIDE}, (12,), "preprocessing: size and channels need"),
-        ({"_target_": "torch.nn.Fold"}, (12,), "torch.nn.Fold: "),
+        ({**MLP, "preprocessing": FOUR_WIDE}, (12,), "model.preprocessing: size and channels need"),
+        ({"widths": [4]}, (12,), "model._target_: missing"),
         ({"_target_": "kdistill.measures.classification.Classification"}, (12,), "no torch.nn.Mod"),
     ],
 )
