@@ -1,0 +1,101 @@
+"""Stored answers: asked once per input, found by position whatever the order, kept between runs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdistill.data.batch import Batch, Examples
+from kdistill.data.streams import EpochStream, in_order
+from kdistill.events import StageEnded, silent
+from kdistill.signals import store
+from kdistill.signals.signals import Signals
+from kdistill.signals.store import StoredAnswers
+
+CPU = torch.device("cpu")
+LOGITS = frozenset({"logits"})
+
+
+class Counting:
+    """Answers with a fixed linear map, and counts the inputs it was asked about."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.weight = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+
+    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+        self.asked += len(batch)
+        return Signals(logits=batch.inputs @ self.weight)
+
+
+@pytest.fixture
+def examples() -> Examples:
+    """60 of the 100 inputs of a file, in an order of their own."""
+    generator = torch.Generator().manual_seed(1)
+    index = torch.randperm(100, generator=generator)[:60]
+    return Examples(torch.randn(60, 4, generator=generator), torch.arange(60) % 3, index)
+
+
+def stored(teacher: Counting, folder: Path | None, examples: Examples) -> StoredAnswers:
+    answers = StoredAnswers(teacher, folder, CPU)
+    answers.collect(examples, LOGITS, silent)
+    return answers
+
+
+def test_shuffling_never_misaligns_answers(tmp_path: Path, examples: Examples) -> None:
+    teacher = Counting()
+    answers = stored(teacher, tmp_path / "answers", examples)
+    for batch in (next(stream) for stream in [EpochStream(examples, 7, 0, CPU)] for _ in range(20)):
+        said = answers.answer(batch, LOGITS).logits
+        torch.testing.assert_close(said, batch.inputs @ teacher.weight)
+
+
+def test_stored_equals_live_bit_for_bit_at_equal_batch_shape(
+    monkeypatch: pytest.MonkeyPatch, examples: Examples
+) -> None:
+    monkeypatch.setattr(store, "BATCH", 12)
+    teacher = Counting()
+    answers = stored(teacher, None, examples)
+    for batch in in_order(examples, 12, CPU):
+        live = teacher.answer(batch, LOGITS).logits
+        assert torch.equal(answers.answer(batch, LOGITS).logits, live)
+
+
+def test_each_input_is_asked_about_once_ever(tmp_path: Path, examples: Examples) -> None:
+    teacher, folder = Counting(), tmp_path / "answers"
+    part = examples.take(torch.arange(0, 60, 2))
+    assert stored(teacher, folder, part).asked == 30
+    whole = stored(teacher, folder, examples)
+    assert (whole.asked, whole.reused, teacher.asked) == (30, 30, 60)
+    again = stored(teacher, folder, part)
+    assert (again.asked, again.reused, teacher.asked) == (0, 30, 60)
+    for answers in (whole, again):
+        said = answers.answer(Batch(part.inputs, index=part.index), LOGITS).logits
+        torch.testing.assert_close(said, part.inputs @ teacher.weight)
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path: Path, examples: Examples) -> None:
+    teacher = Counting()
+    stored(teacher, None, examples)
+    stored(teacher, None, examples)
+    assert teacher.asked == 120
+
+
+def test_a_large_array_stays_a_memory_mapped_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, examples: Examples
+) -> None:
+    monkeypatch.setattr(store, "RESIDENT_BYTES", 16)
+    teacher = Counting()
+    stored(teacher, tmp_path / "answers", examples)
+    answers = stored(teacher, tmp_path / "answers", examples)
+    said = answers.answer(Batch(examples.inputs, index=examples.index), LOGITS).logits
+    torch.testing.assert_close(said, examples.inputs @ teacher.weight)
+
+
+def test_says_what_was_asked_and_what_reused(tmp_path: Path, examples: Examples) -> None:
+    told: list[object] = []
+    stored(Counting(), tmp_path / "answers", examples)
+    StoredAnswers(Counting(), tmp_path / "answers", CPU).collect(examples, LOGITS, told.append)
+    (ended,) = (event for event in told if isinstance(event, StageEnded))
+    assert ended.reused
+    assert ended.note == "0 inputs asked, 60 answers reused"
