@@ -1,0 +1,64 @@
+"""check(): every `_target_` is bound to its signature before anything runs."""
+
+import pytest
+
+from kdistill.config.check import check
+from kdistill.errors import UserError
+
+LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {"student": {**LINEAR, "in_feature": 4}},
+            "student.in_feature: torch.nn.Linear has no parameter 'in_feature'; did you mean in_fea",
+        ),
+        (
+            {"student": {"_target_": "torch.nn.ReLU", "zzz": 4}},
+            "student.zzz: torch.nn.ReLU has no parameter 'zzz'; it has inplace",
+        ),
+        (
+            {"student": {"_target_": "torch.nn.Linear", "in_features": 3}},
+            "student.out_features: torch.nn.Linear needs a value for it",
+        ),
+        (
+            {"fit": {"steps": [{"_target_": "torch.optim.AdamW", "lrr": 1}]}},
+            r"fit.steps\[0\].lrr: .*did you mean lr\?",
+        ),
+        ({"student": {"_target_": "torch.nn.Linea"}}, "student._target_: .*did you mean Linear"),
+        ({"loss": {"x": {"_target_": "os.system"}}}, "loss.x._target_: os.system is not in a trus"),
+    ],
+)
+def test_names_the_key_that_does_not_fit(config, said):
+    with pytest.raises(UserError, match=said) as caught:
+        check(config)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        LINEAR,
+        {"_target_": "torch.nn.Linear", "_args_": [3], "out_features": 2},
+        {"_target_": "torch.nn.Linear", "_partial_": True},
+        {"_target_": "torch.optim.AdamW", "lr": 0.1},  # parameters are handed over
+        {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.1},
+        {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR"},  # T_max is offered
+        {"_target_": "torch.nn.Sequential"},
+        {**LINEAR, "preprocessing": {"_target_": "torch.nn.Identity", "anything": 1}},
+    ],
+)
+def test_lets_pass_what_the_pipeline_can_build(node):
+    check({"part": node, "number": 3, "nothing": None})
+
+
+def test_touches_no_constructor(tmp_path, monkeypatch):
+    (tmp_path / "mine_checked.py").write_text(
+        "class Net:\n    def __init__(self, width):\n        raise SystemExit('built')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("KDISTILL_TRUST", "mine_checked")
+    check({"student": {"_target_": "mine_checked.Net", "width": 3}})
