@@ -23,7 +23,7 @@ COMPRESSION = {  # key of Result.compression: where the student needs less, more
     "parameters": ("fewer parameters", "more parameters", "the parameters"),
     "bytes": ("smaller on disk", "larger on disk", "the size on disk"),
     "multiply_adds": ("fewer multiply-adds", "more multiply-adds", "the multiply-adds"),
-    "latency": ("faster", "slower", "the latency"),
+    "latency": ("faster at batch 1", "slower at batch 1", "the latency at batch 1"),
 }
 
 
@@ -178,12 +178,10 @@ def _members(teacher: ModelResult, main: str) -> list[Member]:
 
 
 def _signals(result: Result) -> str:
-    signals = result.signals
-    asked, reused = signals.get("asked"), signals.get("reused")
-    if result.models.get("teacher") is None or not asked:
+    mode = result.signals.get("mode")
+    if mode == "live":
+        return "The teacher answered live, at every step."
+    if mode != "stored":
         return ""
-    kept = {"stored": "answers stored", "live": "asked live"}.get(str(signals.get("mode")), "")
-    text = f"{numbers.whole(asked)} inputs asked of the teacher"
-    if reused:
-        text += f", {numbers.whole(reused)} answers reused"
-    return f"{text} ({kept})" if kept else text
+    asked, reused = (numbers.whole(result.signals.get(key, 0)) for key in ("asked", "reused"))
+    return f"The teacher was asked about {asked} inputs; {reused} answers were stored before."

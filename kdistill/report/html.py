@@ -41,8 +41,8 @@ def html(folder: RunFolder) -> str:
     body = element(
         "main",
         _opening(result),
-        _section("Three models, one test set", figures_table(compared)),
-        _section("What the student saves", savings_cards(compared)),
+        _section("Side by side", figures_table(compared)),
+        _section("Cost, student against teacher", savings_cards(compared)),
         _section("Curves and calibration", _figures(folder, result)),
         _section("The teacher's members", members_table(compared)),
         _section("Where the time went", _time(compared)),

@@ -86,9 +86,18 @@ def test_a_result_without_a_student_is_refused(result: Result) -> None:
         compare(replace(result, models={**result.models, "student": None}))
 
 
-def test_signals_say_what_was_asked_and_reused(result: Result) -> None:
-    assert compare(result).signals == (
-        "3,500 inputs asked of the teacher, 66,500 answers reused (answers stored)"
-    )
-    none = replace(result, signals={"mode": "none", "asked": 0, "reused": 0})
-    assert compare(none).signals == ""
+@pytest.mark.parametrize(
+    ("signals", "words"),
+    [
+        ({"mode": "none"}, ""),
+        ({"mode": "live", "teacher": "abad1dea"}, "The teacher answered live, at every step."),
+        (
+            {"mode": "stored", "asked": 0, "reused": 3500},
+            "The teacher was asked about 0 inputs; 3,500 answers were stored before.",
+        ),
+    ],
+)
+def test_signals_say_what_was_asked_and_reused(
+    result: Result, signals: dict[str, object], words: str
+) -> None:
+    assert compare(replace(result, signals=signals)).signals == words
