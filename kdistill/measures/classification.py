@@ -47,6 +47,13 @@ class Classification:
             measures |= against_teacher(answered, taught)
         return measures
 
+    def validate(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+        """What training looks at after each epoch: errors (count) and nll (nats)."""
+        answered = logits.double().log_softmax(1).clamp(min=FLOOR)
+        wrong = (answered.argmax(1) != labels).sum()
+        nll = -answered.gather(1, labels[:, None]).mean()
+        return {"errors": float(wrong), "nll": float(nll)}
+
 
 def against_labels(answered: Tensor, labels: Tensor, bins: int) -> dict[str, Measure]:
     """Measures of log-probabilities [n, classes] against labels [n]."""

@@ -1,0 +1,54 @@
+"""McNemar's test and the closed gap, by hand."""
+
+import pytest
+import torch
+
+from kdistill.artifacts.result import Measure
+from kdistill.measures.significance import closed_gap, mcnemar
+
+
+def test_mcnemar_is_a_two_sided_coin_test_on_the_cases_that_differ() -> None:
+    first = torch.tensor([True] * 6 + [True] * 50 + [False] * 3)
+    second = torch.tensor([False] * 6 + [True] * 50 + [False] * 3)
+    # six of six for the first: 2 * (1/2)^6, whatever the cases where both are right or wrong
+    assert mcnemar(first, second) == pytest.approx(2 / 64)
+    assert mcnemar(second, first) == pytest.approx(2 / 64)
+
+
+def test_mcnemar_weighs_wins_against_losses() -> None:
+    first, second = torch.zeros(10).bool(), torch.zeros(10).bool()
+    first[:9], second[9:] = True, True
+    # nine of ten: 2 * (1 + 10) / 2^10
+    assert mcnemar(first, second) == pytest.approx(22 / 1024)
+
+
+def test_mcnemar_of_models_that_never_differ_is_1() -> None:
+    right = torch.tensor([True, False, True])
+    assert mcnemar(right, right) == 1.0
+
+
+def errors(value: float) -> Measure:
+    return Measure(value, 10_000, None, "count", "lower")
+
+
+def accuracy(value: float) -> Measure:
+    return Measure(value, 10_000, None, "fraction", "higher")
+
+
+def test_closed_gap_of_hintons_mnist_run() -> None:
+    assert closed_gap(errors(146), errors(74), errors(67)) == pytest.approx(72 / 79)
+
+
+def test_closed_gap_knows_which_way_is_better() -> None:
+    assert closed_gap(accuracy(0.90), accuracy(0.94), accuracy(0.95)) == pytest.approx(0.8)
+    assert closed_gap(errors(100), errors(120), errors(60)) == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "teacher"),
+    [(errors(60), errors(60)), (errors(60), errors(70)), (accuracy(0.9), accuracy(0.8))],
+)
+def test_there_is_no_gap_below_a_teacher_that_is_not_better(
+    baseline: Measure, teacher: Measure
+) -> None:
+    assert closed_gap(baseline, baseline, teacher) is None
