@@ -50,8 +50,8 @@ class UserConfigs(SearchPathPlugin):
     """The user's folders come before the shipped configs: they replace as well as add."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Put each folder in front of the shipped one, the first named first of all."""
-        for folder in reversed(user_configs()):
+        """Put them right before the shipped folder one by one: the first named stays first."""
+        for folder in user_configs():
             search_path.prepend("user", f"file://{folder}", SearchPathQuery(provider="main"))
 
 

@@ -2,7 +2,12 @@
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from kdistill.errors import did_you_mean
 
@@ -39,6 +44,8 @@ def _missing_option(path: str, options: list[str], message: str) -> str:
 def _value_mistake(error: OmegaConfBaseException, said: str) -> str:
     if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
         return _unknown_key(error)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key}: it needs a value; give it as {error.full_key}=VALUE"
     key = f"{error.full_key}: " if error.full_key else ""
     parts = (_first_line(str(error).splitlines()), said)
     return key + "; ".join(part for part in parts if part)

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from kdistill.errors import UserError, did_you_mean
 
@@ -67,7 +67,8 @@ def to_plain(config: Any) -> Any:
     try:
         return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        said = str(error).splitlines()[0]
+        missing = isinstance(error, MissingMandatoryValue)
+        said = "it needs a value" if missing else str(error).splitlines()[0]
         raise UserError(f"{error.full_key or 'config'}: {said}") from error
 
 

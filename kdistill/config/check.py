@@ -10,11 +10,20 @@ from kdistill.errors import UserError, did_you_mean
 # what the pipeline hands to a constructor besides OFFERED, or takes out before it builds
 HANDED = ("params", "optimizer")
 RESERVED = ("preprocessing",)
+# what a run reads at the top of its config
+KEYS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
+KEYS += ("name", "seed", "baseline", "cache")
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def check(config: Any) -> None:
-    """Raise UserError naming the dotted key when a target is unknown or its keys do not fit it."""
+    """Raise UserError naming the dotted key when a target is unknown or its keys do not fit it.
+
+    Keys of the user's own at the top may serve ${...}, but not look like a slip: +experimen=mine.
+    """
+    for name in config:
+        if name not in KEYS and (hint := did_you_mean(name, (*KEYS, "experiment"))):
+            raise UserError(f"{name}: nothing reads this key{hint}")
     for key, node in targets(config):
         target = resolve(node["_target_"], dotted(key, "_target_"))
         parameters = parameters_of(target)

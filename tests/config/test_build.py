@@ -114,18 +114,19 @@ def test_a_name_is_refused_before_anything_is_imported(folder):
 )
 @pytest.mark.parametrize("wrap", [dict, OmegaConf.create], ids=["plain", "omegaconf"])
 def test_an_interpolation_never_becomes_a_target(text, wrap, folder):
-    made = None
-    try:
-        made = build(wrap({"_target_": "torch.nn.ParameterDict", "parameters": {"a": text}}))
-    except UserError as error:
-        assert "builtins.open" in str(error)
-    if made is not None:
-        assert isinstance(made["a"], str)
+    config = wrap({"_target_": "torch.nn.ParameterDict", "parameters": {"a": text}})
+    if wrap is OmegaConf.create and text.startswith("$"):
+        with pytest.raises(UserError, match="builtins.open"):
+            build(config)
+    else:
+        assert "builtins.open" in build(config)["a"]
     assert not (folder / "evil.txt").exists()
 
 
 def test_a_trusted_module_does_not_vouch_for_what_it_imports(folder, monkeypatch):
-    (folder / "mine_net.py").write_text("from os import system\nfrom torch import load\nimport os\n")
+    (folder / "mine_net.py").write_text(
+        "from os import system\nfrom torch import load\nimport os\n"
+    )
     monkeypatch.setenv("KDISTILL_TRUST", "mine_net")
     for name in ("system", "load", "os", "os.system", "open", "__builtins__", "__loader__"):
         with pytest.raises(UserError):
@@ -192,7 +193,11 @@ def test_partial_waits_for_the_rest():
 
 
 def test_not_recursive_hands_over_configs():
-    config = {"_target_": "torch.nn.ParameterDict", "_recursive_": False, "parameters": {"a": LINEAR}}
+    config = {
+        "_target_": "torch.nn.ParameterDict",
+        "_recursive_": False,
+        "parameters": {"a": LINEAR},
+    }
     assert build(config)["a"] == LINEAR
 
 

@@ -13,7 +13,7 @@ LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
     [
         (
             {"student": {**LINEAR, "in_feature": 4}},
-            "student.in_feature: torch.nn.Linear has no parameter 'in_feature'; did you mean in_fea",
+            "student.in_feature: torch.nn.Linear has no parameter 'in_feature'; did you mean in",
         ),
         (
             {"student": {"_target_": "torch.nn.ReLU", "zzz": 4}},
@@ -27,6 +27,8 @@ LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
             {"fit": {"steps": [{"_target_": "torch.optim.AdamW", "lrr": 1}]}},
             r"fit.steps\[0\].lrr: .*did you mean lr\?",
         ),
+        ({"experimen": "mnist_ensemble"}, "experimen: nothing reads .*did you mean experiment"),
+        ({"losss": 1}, "losss: nothing reads this key; did you mean loss"),
         ({"student": {"_target_": "torch.nn.Linea"}}, "student._target_: .*did you mean Linear"),
         ({"loss": {"x": {"_target_": "os.system"}}}, "loss.x._target_: os.system is not in a trus"),
     ],
@@ -51,7 +53,7 @@ def test_names_the_key_that_does_not_fit(config, said):
     ],
 )
 def test_lets_pass_what_the_pipeline_can_build(node):
-    check({"part": node, "number": 3, "nothing": None})
+    check({"my_own": node, "number": 3, "nothing": None})
 
 
 def test_touches_no_constructor(tmp_path, monkeypatch):
