@@ -1,6 +1,7 @@
 """`kdistill <command> ...`: the first word picks a command, which reads the rest.
 
-Imports the standard library alone, so that `kdistill --help` answers at once.
+Imports the standard library alone, so that `kdistill --help` answers at once. (The built-in list
+is out of reach in this file: the command of that name hides it once it is imported.)
 """
 
 import os
@@ -35,7 +36,7 @@ Tab completion: eval "$(kdistill -sc install=bash)\""""
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 (our fault), 2 (the user's) or 130 (interrupted)."""
     try:
-        return _dispatch(list(sys.argv[1:] if argv is None else argv))
+        return _dispatch(sys.argv[1:] if argv is None else argv)
     except UserError as error:
         print(f"kdistill: {error}", file=sys.stderr)
         return 2

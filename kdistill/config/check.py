@@ -1,6 +1,7 @@
 """check(): binds every `_target_` of a config to its signature, before data are touched."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
 
@@ -11,8 +12,8 @@ from kdistill.errors import UserError, did_you_mean
 HANDED = ("params", "optimizer")
 RESERVED = ("preprocessing",)
 # what a run reads at the top of its config
-KEYS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
-KEYS += ("name", "seed", "baseline", "cache")
+GROUPS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
+KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache")
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
@@ -22,8 +23,8 @@ def check(config: Any) -> None:
     Keys of the user's own at the top may serve ${...}, but not look like a slip: +experimen=mine.
     """
     for name in config:
-        if name not in KEYS and (hint := did_you_mean(name, (*KEYS, "experiment"))):
-            raise UserError(f"{name}: nothing reads this key{hint}")
+        if name not in KEYS and (slip := get_close_matches(name, KEYS, n=1, cutoff=0.8)):
+            raise UserError(f"{name}: nothing reads this key; did you mean {slip[0]}?")
     for key, node in targets(config):
         target = resolve(node["_target_"], dotted(key, "_target_"))
         parameters = parameters_of(target)
