@@ -153,7 +153,8 @@ def _read(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise UserError(f"dataset.path={path}: no such file in {Path.cwd()}")
     try:
-        with np.load(path, allow_pickle=False) as file:  # a pickle could run code
+        # a pickle could run code; and numpy leaves a damaged file open that it opened itself
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable .npz file ({error})") from None
