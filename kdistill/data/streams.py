@@ -25,6 +25,32 @@ class _Epoch:
     key: Tensor
 
 
+@dataclass(frozen=True)
+class _Order:
+    """The order of every epoch. Apart from the stream, whose reading must not refer back to it:
+    a cycle would keep worker processes alive until the garbage collector comes by."""
+
+    count: int
+    batch_size: int
+    seed: int
+    shuffle: bool
+
+    def rows(self, epoch: int) -> Tensor:
+        """[count] int64 on the CPU, so that every device sees the same order."""
+        rows = torch.arange(self.count)
+        if not self.shuffle:
+            return rows
+        return sample_keys(self.seed, epoch, rows, purpose_of("order")).argsort(stable=True)
+
+    def batches(self, epoch: int, position: int) -> Iterator[list[int]]:
+        """Rows of the batches from there on, without an end."""
+        while True:
+            yield from (
+                part.tolist() for part in torch.split(self.rows(epoch), self.batch_size)[position:]
+            )
+            epoch, position = epoch + 1, 0
+
+
 class EpochStream:
     """Examples in batches, shuffled anew each epoch; the last batch of an epoch may be smaller.
 
@@ -50,7 +76,8 @@ class EpochStream:
         self._resident = isinstance(examples.inputs, Tensor)
         self._examples = _on_device(examples, device)
         self._batch_size, self._seed, self._device = batch_size, seed, device
-        self._augmentation, self._workers, self._shuffle = augmentation, workers, shuffle
+        self._augmentation, self._workers = augmentation, workers
+        self._order = _Order(len(examples), batch_size, seed, shuffle)
         self._epoch, self._position = 0, 0
         self._laid_out: _Epoch | None = None
         self._read: Iterator[Tensor] | None = None
@@ -85,7 +112,7 @@ class EpochStream:
         self._laid_out, self._read = None, None
 
     def _lay_out(self, epoch: int) -> _Epoch:
-        rows = self._order(epoch)
+        rows = self._order.rows(epoch)
         here = rows.to(self._device)
         labels, index = self._examples.labels, self._examples.index[here]
         return _Epoch(
@@ -95,29 +122,14 @@ class EpochStream:
             key=sample_keys(self._seed, epoch, index),
         )
 
-    def _order(self, epoch: int) -> Tensor:
-        """The rows [n] of that epoch, on the CPU, so that every device sees the same order."""
-        rows = torch.arange(len(self._examples))
-        if not self._shuffle:
-            return rows
-        return sample_keys(self._seed, epoch, rows, purpose_of("order")).argsort(stable=True)
-
     def _inputs(self, rows: Tensor) -> Tensor:
         inputs = self._examples.inputs
         if isinstance(inputs, Tensor):
             return inputs[rows]
         if self._read is None:
-            pin = self._device.type == "cuda"
-            self._read = read_ahead(inputs, self._batches_to_read(), self._workers, pin)
+            batches = self._order.batches(self._epoch, self._position)
+            self._read = read_ahead(inputs, batches, self._workers, self._device.type == "cuda")
         return next(self._read).to(self._device, non_blocking=True)
-
-    def _batches_to_read(self) -> Iterator[list[int]]:
-        epoch, position = self._epoch, self._position
-        while True:
-            rows = self._order(epoch)[position * self._batch_size :].tolist()
-            for first in range(0, len(rows), self._batch_size):
-                yield rows[first : first + self._batch_size]
-            epoch, position = epoch + 1, 0
 
 
 def in_order(
@@ -125,9 +137,16 @@ def in_order(
 ) -> Iterator[Batch]:
     """Every example once, in order; nothing at all when there are none."""
     if len(examples) == 0:
-        return iter(())
-    stream = EpochStream(examples, batch_size, 0, device, workers=workers, shuffle=False)
-    return islice(stream, len(stream))
+        return
+    inputs, rows = examples.inputs, torch.split(torch.arange(len(examples)), batch_size)
+    if isinstance(inputs, Tensor):
+        parts: Iterator[Tensor] = iter(torch.split(inputs, batch_size))
+    else:
+        parts = read_ahead(inputs, (r.tolist() for r in rows), workers, device.type == "cuda")
+    key = sample_keys(0, 0, examples.index)
+    for here, part in zip(rows, parts, strict=True):
+        labels = None if examples.labels is None else examples.labels[here]
+        yield Batch(part, labels, examples.index[here], key[here]).to(device)
 
 
 class LoaderStream:

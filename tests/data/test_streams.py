@@ -1,5 +1,7 @@
 """Streams: order and keys from (seed, epoch) alone, both paths alike, resume to the bit."""
 
+import gc
+import multiprocessing
 from itertools import islice
 
 import pytest
@@ -183,3 +185,16 @@ def test_a_loader_may_yield_inputs_alone_but_nothing_stranger() -> None:
         next(LoaderStream([], CPU))
     with pytest.raises(UserError, match="no length"):
         LoaderStream(iter([PICTURES]), CPU)
+
+
+def test_a_dropped_stream_ends_its_workers_without_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        stream = EpochStream(_examples(Shelf()), 5, 0, CPU, workers=2)
+        next(stream)
+        assert len(multiprocessing.active_children()) == 2
+        del stream
+        assert multiprocessing.active_children() == []
+    finally:
+        gc.enable()
