@@ -45,6 +45,7 @@ class Examples:
     inputs: Tensor | Reader  # [n, ...] in the data's own units
     labels: Tensor | None  # [n] int64
     index: Tensor  # [n] int64, positions in the file the part was split from
+    workers: int = 0  # processes that read ahead, where inputs are a reader
 
     def __len__(self) -> int:
         return len(self.index)
@@ -56,7 +57,7 @@ class Examples:
         else:
             inputs = torch.utils.data.Subset(self.inputs, rows.tolist())  # type: ignore[arg-type]
         labels = None if self.labels is None else self.labels[rows]
-        return Examples(inputs, labels, self.index[rows])
+        return Examples(inputs, labels, self.index[rows], self.workers)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,6 @@ class Dataset:
     test: Examples
     note: str = ""  # one sentence that every report repeats: what these data are and are not
     warnings: tuple[str, ...] = field(default=())  # what the user must know (a fallback, say)
-    workers: int = 0  # processes that read ahead, where inputs are a reader
 
 
 class Stream(Protocol):

@@ -62,7 +62,6 @@ class ImageFolder:
             fingerprint=self._fingerprint(parts),
             input_shape=plan.input_shape,
             classes=plan.classes,
-            workers=0 if plan.bytes else self.workers,
             train=train,
             validation=validation,
             test=examples["test"],
@@ -107,6 +106,7 @@ class ImageFolder:
             inputs=pictures.all(self.workers) if in_memory else pictures,
             labels=torch.arange(len(counts)).repeat_interleave(counts),
             index=torch.arange(len(pictures)),
+            workers=0 if in_memory else self.workers,
         )
 
     def _format(self) -> tuple[tuple[int, int], int]:

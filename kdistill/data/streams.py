@@ -55,7 +55,7 @@ class EpochStream:
     """Examples in batches, shuffled anew each epoch; the last batch of an epoch may be smaller.
 
     Order, keys and augmentation depend on (seed, epoch, index) alone: the same from resident
-    inputs and from a reader, for any number of `workers` (processes that read ahead).
+    inputs and from a reader, for any number of processes that read ahead.
     """
 
     def __init__(
@@ -65,7 +65,6 @@ class EpochStream:
         seed: int,
         device: torch.device,
         augmentation: Sequence[Augmentation] = (),
-        workers: int = 0,
         shuffle: bool = True,
     ) -> None:
         if batch_size < 1:
@@ -76,7 +75,7 @@ class EpochStream:
         self._resident = isinstance(examples.inputs, Tensor)
         self._examples = _on_device(examples, device)
         self._batch_size, self._seed, self._device = batch_size, seed, device
-        self._augmentation, self._workers = augmentation, workers
+        self._augmentation = augmentation
         self._order = _Order(len(examples), batch_size, seed, shuffle)
         self._epoch, self._position = 0, 0
         self._laid_out: _Epoch | None = None
@@ -128,21 +127,23 @@ class EpochStream:
             return inputs[rows]
         if self._read is None:
             batches = self._order.batches(self._epoch, self._position)
-            self._read = read_ahead(inputs, batches, self._workers, self._device.type == "cuda")
+            workers, pin = self._examples.workers, self._device.type == "cuda"
+            self._read = read_ahead(inputs, batches, workers, pin)
         return next(self._read).to(self._device, non_blocking=True)
 
 
-def in_order(
-    examples: Examples, batch_size: int, device: torch.device, workers: int = 0
-) -> Iterator[Batch]:
+def in_order(examples: Examples, batch_size: int, device: torch.device) -> Iterator[Batch]:
     """Every example once, in order; nothing at all when there are none."""
     if len(examples) == 0:
         return
     inputs, rows = examples.inputs, torch.split(torch.arange(len(examples)), batch_size)
     if isinstance(inputs, Tensor):
-        parts: Iterator[Tensor] = iter(torch.split(inputs, batch_size))
+        parts: Iterator[Tensor] = (
+            part.clone() for part in torch.split(inputs, batch_size)
+        )  # safe from `x -= mean`
     else:
-        parts = read_ahead(inputs, (r.tolist() for r in rows), workers, device.type == "cuda")
+        batches, pin = (here.tolist() for here in rows), device.type == "cuda"
+        parts = read_ahead(inputs, batches, examples.workers, pin)
     key = sample_keys(0, 0, examples.index)
     for here, part in zip(rows, parts, strict=True):
         labels = None if examples.labels is None else examples.labels[here]
@@ -208,8 +209,9 @@ def batch_of(item: Any) -> Batch:
 
 def _on_device(examples: Examples, device: torch.device) -> Examples:
     inputs, labels = examples.inputs, examples.labels
-    return Examples(
-        inputs.to(device) if isinstance(inputs, Tensor) else inputs,
-        None if labels is None else labels.to(device),
-        examples.index.to(device),
+    return replace(
+        examples,
+        inputs=inputs.to(device) if isinstance(inputs, Tensor) else inputs,
+        labels=None if labels is None else labels.to(device),
+        index=examples.index.to(device),
     )

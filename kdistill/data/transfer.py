@@ -64,8 +64,11 @@ class TrainingSet:
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
     ) -> EpochStream:
         """The examples, shuffled by `seed` and augmented; fresh where there is augmentation."""
-        examples, workers = self.examples(dataset), dataset.workers
-        return EpochStream(examples, batch_size, seed, device, self.augmentation, workers)
+        return EpochStream(self.examples(dataset), batch_size, seed, device, self.augmentation)
+
+    def count(self, dataset: Dataset) -> int:
+        """Of its examples."""
+        return len(self.examples(dataset))
 
     def _kept(self, labels: Tensor | None, dataset: Dataset) -> Tensor:
         omitted = torch.tensor([_label(one, dataset.classes) for one in self.omit_classes])

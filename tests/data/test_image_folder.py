@@ -67,7 +67,7 @@ def test_streamed_pictures_equal_resident_ones(pets: Path) -> None:
     read = _folder(pets, resident=False, workers=2).load()
     assert isinstance(kept.train.inputs, Tensor)
     assert not isinstance(read.train.inputs, Tensor)
-    assert (kept.workers, read.workers) == (0, 2)
+    assert (kept.train.workers, read.train.workers) == (0, 2)
     assert _folder(pets, resident=False).plan().bytes == 0
     for one, other in ((kept.train, read.train), (kept.test, read.test)):
         assert torch.equal(_inputs(one), _inputs(other))

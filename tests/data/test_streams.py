@@ -36,8 +36,8 @@ class Shelf:
         return PICTURES[row]
 
 
-def _examples(inputs: Tensor | Shelf = PICTURES) -> Examples:
-    return Examples(inputs, LABELS, INDEX)
+def _examples(inputs: Tensor | Shelf = PICTURES, workers: int = 0) -> Examples:
+    return Examples(inputs, LABELS, INDEX, workers)
 
 
 def _take(stream: Stream, count: int) -> list[Batch]:
@@ -93,7 +93,7 @@ def test_orders_are_uniform() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_reader_gives_the_same_batches_as_resident_inputs(workers: int) -> None:
     def stream(inputs: Tensor | Shelf, workers: int = 0) -> EpochStream:
-        return EpochStream(_examples(inputs), 5, 3, CPU, [Shift(1)], workers)
+        return EpochStream(_examples(inputs, workers), 5, 3, CPU, [Shift(1)])
 
     state = torch.get_rng_state()
     read = _take(stream(Shelf(), workers), 12)
@@ -124,7 +124,7 @@ def test_augmented_streams_are_fresh_and_change_by_epoch() -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("inputs", [PICTURES, Shelf()])
 def test_in_order_is_in_order(inputs: Tensor | Shelf, workers: int) -> None:
-    batches = list(in_order(_examples(inputs), 10, CPU, workers))
+    batches = list(in_order(_examples(inputs, workers), 10, CPU))
     assert [len(batch) for batch in batches] == [10, 10, 3]
     assert _indices(batches) == INDEX.tolist()
     assert torch.equal(torch.cat([batch.inputs for batch in batches]), PICTURES)
@@ -134,7 +134,7 @@ def test_in_order_is_in_order(inputs: Tensor | Shelf, workers: int) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_readers_error_stays_one_line(workers: int) -> None:
     with pytest.raises(UserError, match=r"^cat.png: not an image$"):
-        list(in_order(_examples(Shelf(broken=12)), 5, CPU, workers))
+        list(in_order(_examples(Shelf(broken=12), workers), 5, CPU))
 
 
 def test_unlabelled_examples_have_no_labels() -> None:
@@ -191,10 +191,21 @@ def test_a_dropped_stream_ends_its_workers_without_the_garbage_collector() -> No
     gc.collect()
     gc.disable()
     try:
-        stream = EpochStream(_examples(Shelf()), 5, 0, CPU, workers=2)
+        stream = EpochStream(_examples(Shelf(), workers=2), 5, 0, CPU)
         next(stream)
         assert len(multiprocessing.active_children()) == 2
         del stream
         assert multiprocessing.active_children() == []
     finally:
         gc.enable()
+
+
+def test_a_part_keeps_its_workers() -> None:
+    assert _examples(Shelf(), workers=2).take(torch.arange(3)).workers == 2
+
+
+def test_batches_in_order_may_be_changed_in_place() -> None:
+    before = PICTURES.clone()
+    for batch in in_order(_examples(), 10, CPU):
+        batch.inputs.zero_()
+    assert torch.equal(PICTURES, before)
