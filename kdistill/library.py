@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 import yaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -15,13 +15,13 @@ from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.compose import compose
-from kdistill.data.tensors import from_tensors
+from kdistill.data.tensors import Array, from_tensors
 from kdistill.data.transfer import LoaderSet, TrainingSet
 from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.evaluate import test_logits
-from kdistill.events import Listener, silent
+from kdistill.events import Listener, Warned, silent
 from kdistill.losses.loss import Loss
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures.classification import Classification
@@ -30,7 +30,7 @@ from kdistill.pipeline import Parts, run
 from kdistill.teachers.frozen import Frozen
 
 UNTAUGHT = {"_target_": "kdistill.losses.hard_labels.HardLabels"}  # a loss that asks no teacher
-Pair = tuple[Tensor | np.ndarray, Tensor | np.ndarray]
+Pair = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,17 @@ def distill(
     cycle, for `epochs`. UserError for data or modules that do not fit together.
     """
     by_loader = isinstance(train, DataLoader)
-    dataset = from_tensors(None if by_loader else train, test, validation, name=name)
+    asked = Network.wrap(teacher)
+    kept = None if by_loader else train
+    dataset = from_tensors(kept, test, validation, classes_of(asked, test[0]), name)
     optimizer = {"_target_": "torch.optim.AdamW", "lr": learning_rate}
     one_cycle = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": learning_rate}
-    folder = RunFolder(Path(folder))
-    wrapped = Network.wrap(student)
-    result = run(
+    run(
         Parts(
             dataset=dataset,
             transfer=LoaderSet(train) if by_loader else TrainingSet(),
-            teacher=Frozen(Network.wrap(teacher)),
-            student=wrapped,
+            teacher=Frozen(asked),
+            student=Network.wrap(student),
             loss=loss or SoftTargets(),
             fit=fit or Fit(epochs, batch_size, optimizer, one_cycle),
             measure=Classification(),
@@ -105,10 +105,23 @@ def distill(
             baseline=baseline,
             cache=None,
         ),
-        folder,
+        RunFolder(Path(folder)),
         listener,
     )
-    return load(folder.path, student)
+    return load(folder, student)
+
+
+def classes_of(teacher: nn.Module, inputs: Array) -> int:
+    """How many classes a teacher tells apart; UserError when it cannot take such inputs."""
+    try:
+        with torch.no_grad():
+            logits = deepcopy(teacher).cpu().eval()(torch.as_tensor(inputs[:1]))
+    except Exception as error:  # a user's own module may raise anything
+        shape = list(inputs.shape[1:])
+        raise UserError(f"teacher: cannot take test inputs of shape {shape}: {error}") from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        raise UserError("teacher: must answer with logits [batch, classes]")
+    return logits.shape[1]
 
 
 def load(folder: str | Path, student: nn.Module | None = None) -> Run:
@@ -138,12 +151,14 @@ def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Mo
     return network.eval()
 
 
-def evaluate_run(folder: Path) -> dict[str, ModelResult]:
+def evaluate_run(folder: Path, listener: Listener = silent) -> dict[str, ModelResult]:
     """Measure a finished run's student and baseline again, from their weights and the data."""
     kept = load(folder)
     parts = compose({**kept.config, "teacher": None, "loss": UNTAUGHT, "cache": False})
     networks = {"student": kept.student, "baseline": kept.baseline}
     present = {name: net.to(parts.process.device) for name, net in networks.items() if net}
+    for warning in parts.dataset.warnings:
+        listener(Warned(warning))
     labels = parts.dataset.test.labels
     logits = test_logits(present, parts.dataset, parts.process)
     return {name: ModelResult(parts.measure(said, labels)) for name, said in logits.items()}

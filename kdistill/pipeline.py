@@ -201,6 +201,7 @@ def conclude(
             "name": data.name,
             "source": data.source,
             "train": len(data.train),
+            "transfer": parts.transfer.count(data),
             "validation": len(data.validation),
             "test": len(data.test),
             "fingerprint": data.fingerprint,

@@ -22,6 +22,10 @@ class Transfer(Protocol):
 
     def labelled(self, dataset: Dataset) -> bool: ...
 
+    def count(self, dataset: Dataset) -> int:
+        """Inputs of an epoch."""
+        ...
+
     def stream(
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
     ) -> Stream: ...
@@ -96,6 +100,11 @@ class LoaderSet:
     def labelled(self, dataset: Dataset) -> bool:
         """Whether the loader's first item has labels."""
         return batch_of(next(iter(self._loader))).labels is not None
+
+    def count(self, dataset: Dataset) -> int:
+        """Of the loader's data set; 0 where that does not say."""
+        held = getattr(self._loader, "dataset", ())
+        return len(held) if hasattr(held, "__len__") else 0
 
     def stream(
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
