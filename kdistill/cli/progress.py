@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Column
 
 from kdistill.events import (
     EpochEnded,
@@ -48,6 +49,13 @@ def _figures(event: EpochEnded) -> str:
     )
 
 
+def _brief(event: EpochEnded) -> str:
+    """Epoch, validation measures, loss terms: what may be cut off comes last."""
+    figures = {**event.validation, **event.terms}
+    parts = [f"{name} {value:.4g}" for name, value in figures.items()]
+    return "  ".join([f"{event.epoch}/{event.epochs}", *parts])
+
+
 def _logged(show: Callable[[Event, str | None], None]) -> Listener:
     def listen(event: Event) -> None:
         line = told(event)
@@ -70,14 +78,17 @@ def _lines(console: Console) -> Iterator[Listener]:
 @contextmanager
 def _bars(console: Console) -> Iterator[Listener]:
     columns = (
-        bars.TextColumn("{task.description:16}"),
-        bars.BarColumn(),
-        bars.TaskProgressColumn(),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.fields[figures]}"),
+        bars.TextColumn("{task.description}", table_column=Column(min_width=11, no_wrap=True)),
+        bars.BarColumn(16, table_column=Column(min_width=6, max_width=16)),
+        bars.TaskProgressColumn(table_column=Column(min_width=4, no_wrap=True)),
+        bars.TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
+        bars.TimeRemainingColumn(table_column=Column(min_width=7, no_wrap=True)),
+        bars.TextColumn(
+            "{task.fields[figures]}",
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),  # what gives way
+        ),
     )
-    with bars.Progress(*columns, console=console) as drawing:
+    with bars.Progress(*columns, console=console, expand=True) as drawing:
         yield _logged(_Drawer(drawing).show)
 
 
@@ -100,8 +111,7 @@ class _Drawer:
         elif isinstance(event, StageStarted):
             self.drawing.update(self._bar(event.stage), total=event.steps)
         elif isinstance(event, EpochEnded):
-            figures = escape(f"{event.epoch}/{event.epochs}  {_figures(event)}")
-            self.drawing.update(self._bar(event.stage), figures=figures)
+            self.drawing.update(self._bar(event.stage), figures=escape(_brief(event)))
         else:
             self._end(event)
 

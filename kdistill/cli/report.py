@@ -21,5 +21,5 @@ def main(argv: list[str]) -> int:
     folder = RunFolder(args.run).finished()
     result = Result.read(folder.result)
     write_report(folder)
-    Console().print(terminal(result, folder))
+    Console().print(terminal(result, folder), crop=False)
     return 0

@@ -29,7 +29,7 @@ def main(cfg: DictConfig) -> None:
 
     with failing_into(folder, where), shown(console) as show:
         result = run_config(cfg, folder, listen)
-    console.print(terminal(result, RunFolder(folder)))
+    console.print(terminal(result, RunFolder(folder)), crop=False)
 
 
 class Whereabouts:

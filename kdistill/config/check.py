@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from inspect import Parameter
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from kdistill.config.build import OFFERED, SPECIAL, dotted, parameters_of, resolve, targets
 from kdistill.errors import UserError, did_you_mean
@@ -14,6 +15,7 @@ RESERVED = ("preprocessing",)
 # what a run reads at the top of its config
 GROUPS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
 KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache")
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
@@ -32,6 +34,9 @@ def check(config: Any) -> None:
             continue
         given = [name for name in node if name not in SPECIAL]
         _refuse_unknown(key, given, node["_target_"], parameters)
+        for name in given:
+            if name in parameters:
+                _refuse_kind(dotted(key, name), node[name], parameters[name].annotation)
         if not node.get("_partial_"):
             _refuse_missing(key, node, parameters)
 
@@ -46,6 +51,18 @@ def _refuse_unknown(
         if name not in known and name not in RESERVED:
             hint = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
             raise UserError(f"{dotted(key, name)}: {target} has no parameter {name!r}{hint}")
+
+
+def _refuse_kind(key: str, value: Any, annotation: Any) -> None:
+    """Where a parameter wants a plain kind of value, refuse another; a range is its own to test."""
+    either = get_origin(annotation) in (Union, UnionType)
+    wanted = set(get_args(annotation) if either else [annotation]) - {type(None)}
+    if value is None or isinstance(value, dict) or not wanted <= KINDS.keys():
+        return
+    fits = wanted | {int} if float in wanted else wanted
+    if type(value) not in fits:
+        kinds = " or ".join(words for kind, words in KINDS.items() if kind in wanted)
+        raise UserError(f"{key}: must be {kinds}, got {value!r}")
 
 
 def _refuse_missing(key: str, node: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:

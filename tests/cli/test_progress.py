@@ -22,8 +22,8 @@ RUN = [
 ]
 
 
-def show(terminal):
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=140)
+def show(terminal, width=140):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width)
     with shown(console) as listener:
         for event in RUN:
             listener(event)
@@ -46,7 +46,14 @@ def test_on_a_terminal_there_is_a_bar_per_stage_and_a_loud_warning():
     assert "reused 93 errors [old]" in last
     assert "student" in last
     assert "100%" in last
-    assert "3/20  loss 0.2134  validation errors 93  lr 0.001" in last
+    assert "3/20  errors 93  loss 0.2134" in last
+
+
+def test_on_a_narrow_terminal_the_last_figures_give_way():
+    last = show(terminal=True, width=70).rpartition("teacher 1/2")[2]
+    assert "100%" in last
+    assert "3/20  errors 93" in last
+    assert "…" in last
 
 
 @pytest.mark.parametrize("terminal", [False, True])

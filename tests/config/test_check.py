@@ -27,6 +27,11 @@ LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
             {"fit": {"steps": [{"_target_": "torch.optim.AdamW", "lrr": 1}]}},
             r"fit.steps\[0\].lrr: .*did you mean lr\?",
         ),
+        ({"m": {**LINEAR, "in_features": 2.0}}, "m.in_features: must be a whole number, got 2.0"),
+        ({"m": {**LINEAR, "in_features": True}}, "m.in_features: must be a whole number, got True"),
+        ({"m": {**LINEAR, "bias": "no"}}, "m.bias: must be true or false, got 'no'"),
+        ({"m": {**LINEAR, "bias": [True]}}, r"m.bias: must be true or false, got \[True\]"),
+        ({"m": {"_target_": "torch.nn.Dropout", "p": "x"}}, "m.p: must be a number, got 'x'"),
         ({"experimen": "mnist_ensemble"}, "experimen: nothing reads .*did you mean experiment"),
         ({"losss": 1}, "losss: nothing reads this key; did you mean loss"),
         ({"student": {"_target_": "torch.nn.Linea"}}, "student._target_: .*did you mean Linear"),
@@ -45,6 +50,9 @@ def test_names_the_key_that_does_not_fit(config, said):
         LINEAR,
         {"_target_": "torch.nn.Linear", "_args_": [3], "out_features": 2},
         {"_target_": "torch.nn.Linear", "_partial_": True},
+        {"_target_": "torch.nn.Dropout", "p": 0},  # a whole number is a number
+        {"_target_": "torch.nn.BatchNorm1d", "num_features": 3, "momentum": None},
+        {**LINEAR, "device": "cpu"},  # no plain kind: its own to test
         {"_target_": "torch.optim.AdamW", "lr": 0.1},  # parameters are handed over
         {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.1},
         {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR"},  # T_max is offered
