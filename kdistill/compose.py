@@ -28,10 +28,13 @@ def compose(config: Any) -> Parts:
     """
     plain: dict[str, Any] = to_plain(config)
     check(plain)
-    source, transfer = build(plain["dataset"]), build(plain["transfer"])
+    source, transfer = (
+        build(plain["dataset"], key="dataset"),
+        build(plain["transfer"], key="transfer"),
+    )
     teacher, loss = make_teacher(plain), make_loss(plain["loss"])
-    fit, measure = build(plain["fit"]), build(plain["measure"])
-    process = build(plain["device"]).start()
+    fit, measure = build(plain["fit"], key="fit"), build(plain["measure"], key="measure")
+    process = build(plain["device"], key="device").start()
     return Parts(
         dataset=source.load(),
         transfer=transfer,
@@ -51,13 +54,15 @@ def compose(config: Any) -> Parts:
 
 def make_teacher(plain: Mapping[str, Any]) -> Teacher | None:
     """The teacher of a config, or None for teacher=none."""
-    teacher: Teacher | None = build(plain["teacher"]) if plain["teacher"] else None
+    teacher: Teacher | None = build(plain["teacher"], key="teacher") if plain["teacher"] else None
     return teacher
 
 
 def make_loss(config: Mapping[str, Any]) -> Loss:
     """The loss of a config; UserError when it is not one."""
-    loss = build(config)
+    loss = build(config, key="loss")
     if not isinstance(loss, Loss):
-        raise UserError(f"loss: {config['_target_']} is not a kdistill.losses.loss.Loss; derive from it")
+        raise UserError(
+            f"loss: {config['_target_']} is not a kdistill.losses.loss.Loss; derive from it"
+        )
     return loss

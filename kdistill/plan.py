@@ -57,9 +57,13 @@ def plan(config: Any) -> Plan:
     """
     plain: dict[str, Any] = to_plain(config)
     check(plain)
-    source, teacher = build(plain["dataset"]), make_teacher(plain)
-    loss, fit, process = make_loss(plain["loss"]), build(plain["fit"]), build(plain["device"]).start()
-    build(plain["transfer"]), build(plain["measure"])
+    source, teacher = build(plain["dataset"], key="dataset"), make_teacher(plain)
+    loss, fit, process = (
+        make_loss(plain["loss"]),
+        build(plain["fit"], key="fit"),
+        build(plain["device"], key="device").start(),
+    )
+    build(plain["transfer"], key="transfer"), build(plain["measure"], key="measure")
     data: DatasetPlan = source.plan()
     name = None if data.source == "download" else source.load().fingerprint
     cache = cache_folder() if plain["cache"] else None
@@ -70,7 +74,9 @@ def plan(config: Any) -> Plan:
         kept = 4 * estimate.parameters(training.model)
         heaviest = max(heaviest, kept // 4)
         what = f"{target_name(training.model)}, {training.what}"
-        steps.append(Step(training.stage, what, training.reused, 0 if training.reused else took, kept))
+        steps.append(
+            Step(training.stage, what, training.reused, 0 if training.reused else took, kept)
+        )
         asking += estimate.asking(training.model) or 0.0
     answers = 0
     if teacher and loss.teacher_needs:
@@ -78,7 +84,10 @@ def plan(config: Any) -> Plan:
         live = bool(plain["transfer"].get("augmentation"))
         stored = not live and _answered(teacher.hash, name, process, cache)
         if live:
-            what, seconds = "the teacher answers live: inputs are new each epoch", asking * fit.epochs
+            what, seconds = (
+                "the teacher answers live: inputs are new each epoch",
+                asking * fit.epochs,
+            )
         else:
             what, seconds = f"{data.train} inputs asked once", 0.0 if stored else asking
         steps.append(Step("signals", what, stored, seconds, 0 if live else answers))
@@ -87,14 +96,10 @@ def plan(config: Any) -> Plan:
         what = f"{target_name(plain['student'])}, {fit.epochs} epochs"
         steps.append(Step(stage, what, False, took, 4 * estimate.parameters(plain["student"])))
     memory = data.bytes + answers + 16 * heaviest  # weights, gradients and two moments, fp32
-    return Plan(
-        plain["name"], data, process.name, target_name(plain["loss"]), steps, memory
-    )
+    return Plan(plain["name"], data, process.name, target_name(plain["loss"]), steps, memory)
 
 
-def _answered(
-    teacher: str | None, data: str | None, process: Process, cache: Any
-) -> bool:
+def _answered(teacher: str | None, data: str | None, process: Process, cache: Any) -> bool:
     if not (teacher and data and cache):
         return False
     key = fingerprint(teacher, data, process.precision)

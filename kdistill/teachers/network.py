@@ -79,12 +79,16 @@ class NetworkTeacher:
             return fingerprint(self.model, sources(self.model), *(state[k] for k in sorted(state)))
         recipe = [self.model, self.loss, self.fit, self.augmentation]
         return fingerprint(
-            recipe, [sources(part) for part in recipe], self.seed, self.bootstrap, data, precision, versions()
+            recipe,
+            [sources(part) for part in recipe],
+            self.seed,
+            self.bootstrap,
+            data,
+            precision,
+            versions(),
         )
 
-    def trainings(
-        self, data: str | None, precision: str, cache: Path | None
-    ) -> list[Training]:
+    def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """The one network: loaded, reused or trained."""
         if self.weights:
             return [Training(self.stage, self.model, 0, True, f"loaded from {self.weights}")]
@@ -106,9 +110,11 @@ class NetworkTeacher:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # jobs of a sweep side by side: one trains, others wait
             if (folder / "teacher.json").is_file():
-                load_weights(self.network, read_weights(folder / "weights.safetensors"), str(folder))
+                load_weights(
+                    self.network, read_weights(folder / "weights.safetensors"), str(folder)
+                )
                 took = read_json(folder / "teacher.json")["seconds"]
-                note = f"reused, trained once in {took:.0f} s"
+                note = f"trained once in {took:.0f} s"
                 context.listener(StageEnded(self.stage, 0.0, True, note))
                 return
             started = time.monotonic()
