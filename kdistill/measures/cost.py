@@ -1,13 +1,12 @@
 """Cost: what a model takes to keep (parameters, bytes) and to ask (multiply-adds, time)."""
 
+import logging
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.benchmark import Timer
-from torch.utils.flop_counter import FlopCounterMode
 
 from kdistill.artifacts.result import Cost
 
@@ -45,6 +44,8 @@ def multiply_adds(module: nn.Module, one: Tensor) -> int | None:
 
     Counted on the meta device, where nothing is computed; None for a module that cannot run there.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # seconds to import, and not always asked
+
     try:
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             deepcopy(module).to("meta")(one.to("meta"))
@@ -55,6 +56,10 @@ def multiply_adds(module: nn.Module, one: Tensor) -> int | None:
 
 def milliseconds(module: nn.Module, one: Tensor, size: int) -> float:
     """Median milliseconds of a forward pass on `size` copies of `one` input [1, ...]."""
+    # its import warns of a CUDA toolkit on machines without a GPU
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    from torch.utils.benchmark import Timer
+
     inputs = one.expand(size, *one.shape[1:]).contiguous()
     timer = Timer(
         "module(inputs)",
