@@ -1,6 +1,7 @@
 """From a composed config to the parts of a run: every object is built here."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,14 @@ from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.config.build import build, to_plain
 from kdistill.config.check import check
+from kdistill.data.plan import DataSource
+from kdistill.data.transfer import Transfer
+from kdistill.engine.fit import Fit
+from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import Listener
 from kdistill.losses.loss import Loss
+from kdistill.measures.classification import Classification
 from kdistill.paths import cache_folder
 from kdistill.pipeline import Parts, run
 from kdistill.teachers.teacher import Teacher
@@ -21,48 +27,63 @@ def run_config(config: Any, folder: Path, listener: Listener) -> Result:
     return run(compose(config), RunFolder(folder), listener)
 
 
-def compose(config: Any) -> Parts:
-    """Check every signature and value, then take the device and load the data.
+@dataclass(frozen=True)
+class Recipe:
+    """A config as objects that have read nothing yet; see Parts for what they are."""
 
-    UserError for what does not fit, before any data or weights are touched.
-    """
+    source: DataSource
+    transfer: Transfer
+    teacher: Teacher | None
+    student: Mapping[str, Any]
+    loss: Loss
+    fit: Fit
+    measure: Classification
+    process: Process
+    cache: Path | None
+    config: Mapping[str, Any]
+
+
+def recipe(config: Any) -> Recipe:
+    """Check every signature and value and take the device; UserError for what does not fit."""
     plain: dict[str, Any] = to_plain(config)
     check(plain)
-    source, transfer = (
-        build(plain["dataset"], key="dataset"),
-        build(plain["transfer"], key="transfer"),
-    )
-    teacher, loss = make_teacher(plain), make_loss(plain["loss"])
-    fit, measure = build(plain["fit"], key="fit"), build(plain["measure"], key="measure")
-    process = build(plain["device"], key="device").start()
-    return Parts(
-        dataset=source.load(),
-        transfer=transfer,
-        teacher=teacher,
+
+    def made(group: str) -> Any:
+        return build(plain[group], key=group)
+
+    loss = made("loss")
+    if not isinstance(loss, Loss):
+        target = plain["loss"]["_target_"]
+        raise UserError(f"loss: {target} is not a kdistill.losses.loss.Loss; derive from it")
+    return Recipe(
+        source=made("dataset"),
+        transfer=made("transfer"),
+        teacher=made("teacher") if plain["teacher"] else None,
         student=plain["student"],
         loss=loss,
-        fit=fit,
-        measure=measure,
-        process=process,
-        name=plain["name"],
-        seed=plain["seed"],
-        baseline=plain["baseline"],
+        fit=made("fit"),
+        measure=made("measure"),
+        process=made("device").start(),
         cache=cache_folder() if plain["cache"] else None,
         config=plain,
     )
 
 
-def make_teacher(plain: Mapping[str, Any]) -> Teacher | None:
-    """The teacher of a config, or None for teacher=none."""
-    teacher: Teacher | None = build(plain["teacher"], key="teacher") if plain["teacher"] else None
-    return teacher
-
-
-def make_loss(config: Mapping[str, Any]) -> Loss:
-    """The loss of a config; UserError when it is not one."""
-    loss = build(config, key="loss")
-    if not isinstance(loss, Loss):
-        raise UserError(
-            f"loss: {config['_target_']} is not a kdistill.losses.loss.Loss; derive from it"
-        )
-    return loss
+def compose(config: Any) -> Parts:
+    """The parts of the run, with the data loaded; UserError before that for what does not fit."""
+    made = recipe(config)
+    return Parts(
+        dataset=made.source.load(),
+        transfer=made.transfer,
+        teacher=made.teacher,
+        student=made.student,
+        loss=made.loss,
+        fit=made.fit,
+        measure=made.measure,
+        process=made.process,
+        name=made.config["name"],
+        seed=made.config["seed"],
+        baseline=made.config["baseline"],
+        cache=made.cache,
+        config=made.config,
+    )

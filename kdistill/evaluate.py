@@ -1,7 +1,6 @@
 """Measuring the three models beside each other: the one reading of the test set."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -33,7 +32,7 @@ def measure_models(
     process: Process,
     folder: RunFolder,
 ) -> dict[str, ModelResult | None]:
-    """What each of teacher, student and baseline scores and costs; None for one that is not there."""
+    """What teacher, student and baseline score and cost; None for one that is not there."""
     files = {"teacher": None, "student": folder.student, "baseline": folder.baseline}
     models: dict[str, ModelResult | None] = dict.fromkeys(files)
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
@@ -52,16 +51,20 @@ def compression(
     teacher: ModelResult | None, student: ModelResult | None
 ) -> dict[str, float | None]:
     """How many times smaller and faster the student is."""
-    big, small = teacher and teacher.cost, student and student.cost
+    big = teacher.cost if teacher else None
+    small = student.cost if student else None
     if big is None or small is None:
         return dict.fromkeys(("parameters", "bytes", "multiply_adds", "latency"))
-    counted = big.multiply_adds and small.multiply_adds
     return {
         "parameters": big.parameters / small.parameters,
         "bytes": big.bytes / small.bytes,
-        "multiply_adds": big.multiply_adds / small.multiply_adds if counted else None,  # type: ignore[operator]
+        "multiply_adds": _ratio(big.multiply_adds, small.multiply_adds),
         "latency": big.latency_ms["1"] / small.latency_ms["1"],
     }
+
+
+def _ratio(big: int | None, small: int | None) -> float | None:
+    return big / small if big and small else None
 
 
 def gain(
@@ -86,5 +89,3 @@ def write_predictions(dataset: Dataset, logits: Mapping[str, Tensor], folder: Ru
     probabilities = {name: said.softmax(dim=1) for name, said in logits.items()}
     about = {"index": dataset.test.index, "labels": dataset.test.labels}
     write_tensors(folder.predictions, {**about, **probabilities})
-
-

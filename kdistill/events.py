@@ -1,4 +1,4 @@
-"""What a run says while it works: the engine emits these, the command line and the history listen."""
+"""What a run says while it works: the engine emits events, the command line listens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

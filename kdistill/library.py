@@ -84,16 +84,15 @@ def distill(
     each epoch; its order is its own. loss: SoftTargets(T=4, hard_weight=0.1); fit: AdamW with one
     cycle, for `epochs`. UserError for data or modules that do not fit together.
     """
-    by_loader = isinstance(train, DataLoader)
     asked = Network.wrap(teacher)
-    kept = None if by_loader else train
-    dataset = from_tensors(kept, test, validation, classes_of(asked, test[0]), name)
+    held = None if isinstance(train, DataLoader) else train
+    dataset = from_tensors(held, test, validation, classes_of(asked, test[0]), name)
     optimizer = {"_target_": "torch.optim.AdamW", "lr": learning_rate}
     one_cycle = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": learning_rate}
     run(
         Parts(
             dataset=dataset,
-            transfer=LoaderSet(train) if by_loader else TrainingSet(),
+            transfer=LoaderSet(train) if isinstance(train, DataLoader) else TrainingSet(),
             teacher=Frozen(asked),
             student=Network.wrap(student),
             loss=loss or SoftTargets(),
@@ -125,7 +124,7 @@ def classes_of(teacher: nn.Module, inputs: Array) -> int:
 
 
 def load(folder: str | Path, student: nn.Module | None = None) -> Run:
-    """Open a finished run; `student` is the module to fill where the run was not made from a config.
+    """Open a finished run; `student` is the module to fill where no config made the run's.
 
     UserError when the folder is not a finished run, or the student cannot be rebuilt.
     """
@@ -146,7 +145,9 @@ def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Mo
     elif module is not None:
         network = Network.wrap(deepcopy(module))
     else:
-        raise UserError(f"{folder.path}: its student was a module of yours; give it: load(run, MyNet())")
+        raise UserError(
+            f"{folder.path}: its student was a module of yours; give it: load(run, MyNet())"
+        )
     load_weights(network, read_weights(weights), str(weights))
     return network.eval()
 

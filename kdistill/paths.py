@@ -16,7 +16,7 @@ CONFIG_DIR = next(
 
 
 def cache_folder() -> Path:
-    """Folder of trained teachers and stored answers: $KDISTILL_CACHE, else the user's cache folder."""
+    """Trained teachers and stored answers: $KDISTILL_CACHE, else in the user's cache folder."""
     named = os.environ.get("KDISTILL_CACHE")
     return Path(named).expanduser() if named else user_cache_path("kdistill", appauthor=False)
 

@@ -37,7 +37,7 @@ from kdistill.measures.classification import Classification
 from kdistill.models.network import make_network
 from kdistill.report.write import write_report
 from kdistill.signals.signals import Answers
-from kdistill.signals.store import StoredAnswers
+from kdistill.signals.store import StoredAnswers, answers_folder
 from kdistill.teachers.teacher import Context, Teacher
 
 
@@ -115,7 +115,7 @@ def check_fit(parts: Parts) -> None:
             "set loss.hard_weight=0 baseline=false, or give labels"
         )
     if not len(parts.dataset.test) or parts.dataset.test.labels is None:
-        raise UserError("dataset: the test set is empty or has no labels, so nothing can be measured")
+        raise UserError("dataset: without a labelled test set nothing can be measured")
     shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
     parts.loss.bind(shapes, shapes)
 
@@ -132,7 +132,9 @@ def make_student(parts: Parts) -> nn.Module:
         return parts.student
     with torch.random.fork_rng():
         torch.manual_seed(parts.seed)
-        return make_network(parts.student, parts.dataset.input_shape, len(parts.dataset.classes))
+        return make_network(
+            parts.student, parts.dataset.input_shape, len(parts.dataset.classes), key="student"
+        )
 
 
 def stream_for(parts: Parts) -> Stream:
@@ -151,10 +153,8 @@ def answers_for(
         return None, {"mode": "none"}
     if stream.fresh:
         return teacher, {"mode": "live", "teacher": teacher.hash}
-    folder = None
-    if parts.cache and teacher.hash:
-        key = fingerprint(teacher.hash, parts.dataset.fingerprint, parts.process.precision)
-        folder = parts.cache / "answers" / key
+    data, precision = parts.dataset.fingerprint, parts.process.precision
+    folder = answers_folder(parts.cache, teacher.hash, data, precision)
     stored = StoredAnswers(teacher, folder, parts.process.device)
     stored.collect(parts.transfer.examples(parts.dataset), needs, listener, parts.dataset.name)
     counts = {"asked": stored.asked, "reused": stored.reused}

@@ -8,14 +8,12 @@ from typing import Any
 import torch
 
 from kdistill.artifacts.files import fingerprint
-from kdistill.compose import make_loss, make_teacher
-from kdistill.config.build import build, to_plain
-from kdistill.config.check import check
+from kdistill.compose import recipe
 from kdistill.data.plan import DatasetPlan
 from kdistill.engine.process import Process
 from kdistill.measures.cost import multiply_adds
 from kdistill.models.network import make_network
-from kdistill.paths import cache_folder
+from kdistill.signals.store import answers_folder
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
 FORWARD_AND_BACKWARD = 3  # times the arithmetic of a forward pass
@@ -55,55 +53,40 @@ def plan(config: Any) -> Plan:
 
     UserError as for the run itself.
     """
-    plain: dict[str, Any] = to_plain(config)
-    check(plain)
-    source, teacher = build(plain["dataset"], key="dataset"), make_teacher(plain)
-    loss, fit, process = (
-        make_loss(plain["loss"]),
-        build(plain["fit"], key="fit"),
-        build(plain["device"], key="device").start(),
-    )
-    build(plain["transfer"], key="transfer"), build(plain["measure"], key="measure")
-    data: DatasetPlan = source.plan()
-    name = None if data.source == "download" else source.load().fingerprint
-    cache = cache_folder() if plain["cache"] else None
+    made = recipe(config)
+    data, fit, process = made.source.plan(), made.fit, made.process
+    at_hand = None if data.source == "download" else made.source.load()
+    name = at_hand.fingerprint if at_hand else None
+    inputs = made.transfer.count(at_hand) if at_hand else data.train
     estimate = Estimate(data, process)
-    steps, heaviest, asking = [], estimate.parameters(plain["student"]), 0.0
-    for training in teacher.trainings(name, process.precision, cache) if teacher else []:
-        took = estimate.training(training.model, training.epochs)
-        kept = 4 * estimate.parameters(training.model)
-        heaviest = max(heaviest, kept // 4)
-        what = f"{target_name(training.model)}, {training.what}"
-        steps.append(
-            Step(training.stage, what, training.reused, 0 if training.reused else took, kept)
-        )
-        asking += estimate.asking(training.model) or 0.0
-    answers = 0
-    if teacher and loss.teacher_needs:
-        answers = data.train * len(data.classes) * 4
-        live = bool(plain["transfer"].get("augmentation"))
-        stored = not live and _answered(teacher.hash, name, process, cache)
-        if live:
-            what, seconds = (
-                "the teacher answers live: inputs are new each epoch",
-                asking * fit.epochs,
-            )
-        else:
-            what, seconds = f"{data.train} inputs asked once", 0.0 if stored else asking
-        steps.append(Step("signals", what, stored, seconds, 0 if live else answers))
-    for stage in ("student", "baseline") if plain["baseline"] else ("student",):
-        took = estimate.training(plain["student"], fit.epochs)
-        what = f"{target_name(plain['student'])}, {fit.epochs} epochs"
-        steps.append(Step(stage, what, False, took, 4 * estimate.parameters(plain["student"])))
-    memory = data.bytes + answers + 16 * heaviest  # weights, gradients and two moments, fp32
-    return Plan(plain["name"], data, process.name, target_name(plain["loss"]), steps, memory)
-
-
-def _answered(teacher: str | None, data: str | None, process: Process, cache: Any) -> bool:
-    if not (teacher and data and cache):
-        return False
-    key = fingerprint(teacher, data, process.precision)
-    return (cache / "answers" / key / "answers.json").is_file()
+    steps: list[Step] = []
+    asking, largest = 0.0, estimate.parameters(made.student)
+    for each in made.teacher.trainings(name, process.precision, made.cache) if made.teacher else []:
+        took = 0.0 if each.reused else estimate.training(each.model, data.train, each.epochs)
+        parameters = estimate.parameters(each.model)
+        what = f"{target_name(each.model)}, {each.what}"
+        steps.append(Step(each.stage, what, each.reused, took, 4 * parameters))
+        asking += estimate.asking(each.model, inputs) or 0.0
+        largest = max(largest, parameters)
+    answers = 4 * inputs * len(data.classes)
+    if made.teacher is None or not made.loss.teacher_needs:
+        answers = 0
+    elif made.transfer.fresh:
+        what = "the teacher answers live: inputs are new each epoch"
+        steps.append(Step("signals", what, False, asking * fit.epochs))
+        answers = 0
+    else:
+        folder = answers_folder(made.cache, made.teacher.hash, name, process.precision)
+        kept = folder is not None and (folder / "answers.json").is_file()
+        what = f"{inputs} inputs, each asked once"
+        steps.append(Step("signals", what, kept, 0.0 if kept else asking, answers))
+    for stage in ("student", "baseline") if made.config["baseline"] else ("student",):
+        took = estimate.training(made.student, inputs, fit.epochs)
+        what = f"{target_name(made.student)}, {fit.epochs} epochs"
+        steps.append(Step(stage, what, False, took, 4 * estimate.parameters(made.student)))
+    memory = data.bytes + answers + 16 * largest  # fp32 weights, gradients and two moments
+    loss = target_name(made.config["loss"])
+    return Plan(made.config["name"], data, process.name, loss, steps, memory)
 
 
 def target_name(config: Mapping[str, Any]) -> str:
@@ -132,14 +115,14 @@ class Estimate:
         """How many numbers the model learns."""
         return self._counted(model)[0]
 
-    def asking(self, model: Mapping[str, Any]) -> float | None:
-        """Seconds to ask it about the training set once."""
+    def asking(self, model: Mapping[str, Any], inputs: int) -> float | None:
+        """Seconds to ask it about so many inputs."""
         counted = self._counted(model)[1]
-        return None if counted is None else counted * self.data.train / self.rate
+        return None if counted is None else counted * inputs / self.rate
 
-    def training(self, model: Mapping[str, Any], epochs: int) -> float | None:
-        """Seconds to train it so many epochs."""
-        once = self.asking(model)
+    def training(self, model: Mapping[str, Any], inputs: int, epochs: int) -> float | None:
+        """Seconds to train it on so many inputs for so many epochs."""
+        once = self.asking(model, inputs)
         return None if once is None else once * FORWARD_AND_BACKWARD * epochs
 
 

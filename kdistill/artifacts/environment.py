@@ -4,6 +4,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 
@@ -29,11 +30,11 @@ def environment(device: str) -> dict[str, Any]:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        names = []
-    return names[0] if names else platform.processor()
+        return platform.processor()
+    models = [line for line in lines if line.startswith("model name")]
+    return models[0].split(":", 1)[1].strip() if models else platform.processor()
 
 
 def _commit() -> str | None:

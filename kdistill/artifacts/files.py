@@ -76,7 +76,7 @@ def fingerprint(*values: Any) -> str:
             digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
             # one view of the bytes, without a copy for what is contiguous
             flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            digest.update(flat.numpy())
+            digest.update(flat.numpy().data)
         else:
             digest.update(json.dumps(value, sort_keys=True).encode())
         digest.update(b"\0")

@@ -50,9 +50,9 @@ class Result:
     config_hash: str
     main: str  # name of the measure that decides
     seconds: dict[str, float]  # teacher, signals, student, baseline, evaluate, total
-    dataset: dict[str, Any]  # name, source, train, validation, test, fingerprint, note, classes
+    dataset: dict[str, Any]  # name, source, counts by part, fingerprint, note, classes
     models: dict[str, ModelResult | None]  # teacher, student, baseline
-    compression: dict[str, float | None]  # parameters, bytes, multiply_adds, latency: teacher/student
+    compression: dict[str, float | None]  # teacher / student: parameters, bytes ...
     gain: dict[str, float | None]  # closed_gap, p_value
     signals: dict[str, Any]  # mode: stored | live | none, asked, reused, teacher (its hash)
     environment: dict[str, Any]

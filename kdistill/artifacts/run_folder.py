@@ -10,7 +10,7 @@ from kdistill.errors import UserError
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run keeps what it made. `result.json` is written last: its presence means finished."""
+    """Where a run keeps what it made. `result.json` comes last: its presence means finished."""
 
     path: Path
 
@@ -25,7 +25,7 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        """One JSON object a line: {stage, epoch, epochs, terms, validation, learning_rate, seconds}."""
+        """A line of JSON an epoch: the fields of events.EpochEnded."""
         return self.path / "history.jsonl"
 
     @property
@@ -48,7 +48,7 @@ class RunFolder:
 
     @property
     def predictions(self) -> Path:
-        """Tensors index, labels [n] and teacher, student, baseline [n, classes]: test probabilities."""
+        """Test index and labels [n]; probabilities teacher, student, baseline [n, classes]."""
         return self.path / "predictions.safetensors"
 
     @property

@@ -51,8 +51,8 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], origin: str) -
             raise UserError(f"{origin}: does not fit the model: {where} {name!r}")
         if own[name].shape != state[name].shape:
             raise UserError(
-                f"{origin}: does not fit the model: {name!r} is {[*state[name].shape]} in the file, "
-                f"{[*own[name].shape]} in the model"
+                f"{origin}: does not fit the model: {name!r} is {[*state[name].shape]} "
+                f"in the file, {[*own[name].shape]} in the model"
             )
     network.load_state_dict(dict(state))
 

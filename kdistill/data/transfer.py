@@ -16,6 +16,11 @@ from kdistill.errors import UserError, did_you_mean
 class Transfer(Protocol):
     """What a config in configs/transfer builds."""
 
+    @property
+    def fresh(self) -> bool:
+        """Whether its streams are: the inputs are new each epoch."""
+        ...
+
     def examples(self, dataset: Dataset) -> Examples:
         """The examples whose answers can be stored, for a stream that is not fresh."""
         ...
@@ -48,6 +53,7 @@ class TrainingSet:
             raise ValueError(f"fraction must be in (0, 1], got {fraction}")
         self.fraction, self.seed = fraction, seed
         self.omit_classes, self.augmentation = omit_classes, augmentation
+        self.fresh = bool(augmentation)
 
     def examples(self, dataset: Dataset) -> Examples:
         """Examples of dataset.train in their order; UserError for an unknown class or none left."""
@@ -92,6 +98,7 @@ class LoaderSet:
 
     def __init__(self, loader: Iterable[Any]) -> None:
         self._loader = loader
+        self.fresh = True
 
     def examples(self, dataset: Dataset) -> Examples:
         """Those of dataset.train: the loader's own have no position that could be stored."""

@@ -125,7 +125,9 @@ class Fit:
             objective.student.load_state_dict(averaged.module.state_dict())
         if self.keep == "best" and best.state is not None:
             objective.student.load_state_dict(best.state)
-        listener(StageEnded(stage, time.monotonic() - started, note=best.note(self.keep, epoch + 1)))
+        listener(
+            StageEnded(stage, time.monotonic() - started, note=best.note(self.keep, epoch + 1))
+        )
         return objective.student.eval()
 
     def _optimizer(
@@ -144,9 +146,8 @@ class Fit:
     def _averaged(self, student: nn.Module) -> AveragedModel | None:
         if self.average is None:
             return None
-        return AveragedModel(
-            student, multi_avg_fn=get_ema_multi_avg_fn(self.average), use_buffers=True
-        )
+        average = get_ema_multi_avg_fn(self.average)  # type: ignore[no-untyped-call]
+        return AveragedModel(student, multi_avg_fn=average, use_buffers=True)
 
     def _end_epoch(self, scheduler: LRScheduler | None, measured: Mapping[str, float]) -> None:
         if scheduler is None or self.interval == "step":
@@ -180,5 +181,6 @@ class Best:
         """One sentence on which weights were kept."""
         if self.value == math.inf:
             return f"{epochs} epochs"
-        chosen = "kept" if keep == "best" else "the last weights kept"
-        return f"{epochs} epochs; best validation {self.monitor} {self.value:g} at {self.epoch}, {chosen}"
+        kept = "kept" if keep == "best" else "the last weights kept"
+        value = f"best validation {self.monitor} {self.value:g} at {self.epoch}"
+        return f"{epochs} epochs; {value}, {kept}"

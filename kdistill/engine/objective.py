@@ -16,12 +16,11 @@ class Objective(nn.Module):
     def __init__(self, student: nn.Module, loss: Loss) -> None:
         super().__init__()
         self.student = student
-        self.loss = loss
+        self.loss: Loss = loss
 
     def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
         """The loss' named terms, "total" among them."""
-        terms: dict[str, Tensor] = self.loss(ask(self.student, batch), teacher, batch)
-        return terms
+        return self.loss(ask(self.student, batch), teacher, batch)
 
     def constrain(self) -> None:
         """Let every part that has a constraint on its weights (max-norm) put them back inside."""

@@ -14,7 +14,7 @@ BATCH = 512  # one size everywhere: on a CPU the last bit of a logit depends on 
 
 
 def predict(module: nn.Module, examples: Examples, process: Process) -> Tensor:
-    """Logits [n, classes] in float32 on the CPU, of the module in eval mode (its mode is restored)."""
+    """Logits [n, classes], float32 on the CPU, in eval mode (the module's mode is restored)."""
     training = module.training
     module.eval()
     with torch.no_grad(), process.autocast():
@@ -26,7 +26,7 @@ def predict(module: nn.Module, examples: Examples, process: Process) -> Tensor:
 def validator(
     examples: Examples, score: Callable[[Tensor, Tensor], dict[str, float]], process: Process
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """What Fit calls after each epoch: `score(logits, labels)`, or nothing without labelled data."""
+    """What Fit calls after each epoch: `score(logits, labels)`; {} without labelled data."""
 
     def validate(module: nn.Module) -> dict[str, float]:
         if not len(examples) or examples.labels is None:

@@ -69,7 +69,7 @@ class Process:
         """Move to the device, in the memory format asked for, compiled if asked for; in place."""
         module.to(self.device)
         if self.channels_last:
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module.to(memory_format=torch.channels_last)
         if self.compile:
             module.compile()  # in place, so the names in state_dict stay as they are
         return module
@@ -86,7 +86,9 @@ class Process:
 
 def _native_bf16(kind: str) -> bool:
     if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # older releases of torch cannot tell: fp32 is then the safe choice
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)() if kind == "cpu" else {}
+    capabilities: dict[str, object] = (
+        getattr(torch.cpu, "get_capabilities", dict)() if kind == "cpu" else {}
+    )
     return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "sve_bf16"))

@@ -1,18 +1,18 @@
 """Cross-entropy with the true labels, optionally smoothed (Szegedy et al. 2016, section 7).
 
-    total = -sum_i ((1 - s) [i = y] + s / classes) log softmax(z)_i
+total = -sum_i ((1 - s) [i = y] + s / classes) log softmax(z)_i
 """
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, number
+from kdistill.losses.loss import Loss, labels_of, logits_of, number
 from kdistill.signals.signals import Signals
 
 
 class HardLabels(Loss):
-    """label_smoothing s in [0, 1). What baselines and teachers are trained with; asks no teacher."""
+    """label_smoothing s in [0, 1). What baselines and teachers learn by; asks no teacher."""
 
     teacher_needs = frozenset[str]()
     needs_labels = True
@@ -32,9 +32,9 @@ class HardLabels(Loss):
         return frozenset(always if self._smooths else always | {"class_count"})
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        assert student.logits is not None
-        true = F.cross_entropy(student.logits, batch.labels)
+        logits = logits_of(student)
+        true = F.cross_entropy(logits, labels_of(batch))
         if not self._smooths:
             return {"total": true}
-        uniform = -student.logits.log_softmax(dim=1).mean()
+        uniform = -logits.log_softmax(dim=1).mean()
         return {"total": true + self.label_smoothing * (uniform - true)}

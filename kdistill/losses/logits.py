@@ -9,7 +9,7 @@ classes (Hinton et al. 2015, section 2.1).
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss
+from kdistill.losses.loss import Loss, logits_of
 from kdistill.signals.signals import Signals
 
 
@@ -19,5 +19,5 @@ class Logits(Loss):
     laws = frozenset({"zero_at_equality", "class_count", "continuity", "temperature_squared"})
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        assert student.logits is not None and teacher is not None and teacher.logits is not None
-        return {"total": 0.5 * (student.logits - teacher.logits).square().sum(dim=1).mean()}
+        difference = logits_of(student) - logits_of(teacher)
+        return {"total": 0.5 * difference.square().sum(dim=1).mean()}

@@ -1,6 +1,6 @@
 """What every loss is: an nn.Module that says what it needs and returns named terms."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -24,17 +24,32 @@ class Loss(nn.Module):
     # which of tests/laws/ it obeys; a law it does not list must fail for it
     laws: ClassVar[frozenset[str]] = frozenset()
 
-    def bind(
-        self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]
-    ) -> None:
+    def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
         """Make what this loss trains, from the shapes of both models' signals (batch excluded)."""
+
+    # nn.Module types a call as Any; a loss' call is its forward
+    __call__: Callable[[Signals, Signals | None, Batch], dict[str, Tensor]]
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 
 
+def logits_of(said: Signals | None) -> Tensor:
+    """Logits [batch, classes]; TypeError where a model was not asked for them."""
+    if said is None or said.logits is None:
+        raise TypeError("logits were not asked for; name them in student_needs or teacher_needs")
+    return said.logits
+
+
+def labels_of(batch: Batch) -> Tensor:
+    """Labels [batch] int64; TypeError for an unlabelled batch."""
+    if batch.labels is None:
+        raise TypeError("the batch has no labels; say so by needs_labels")
+    return batch.labels
+
+
 def number(name: str, value: float, low: float, above: bool = False) -> Tensor:
-    """`value` as a float32 scalar for a buffer; ValueError unless value >= low (> low if `above`)."""
+    """`value` as a scalar for a buffer; ValueError unless value >= low (> low if `above`)."""
     if not (value > low if above else value >= low) or value == float("inf"):
         raise ValueError(f"{name} must be {'>' if above else '>='} {low:g}, got {value:g}")
     return torch.tensor(float(value))

@@ -1,6 +1,7 @@
 """A weighted sum of losses: total = sum_k weight_k * total_k."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ class Mixture(Loss):
 
     weights: Tensor  # [terms]
 
-    def __init__(self, terms: Mapping[str, Mapping[str, float | Loss]]) -> None:
+    def __init__(self, terms: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__()
         if not terms:
             raise ValueError("terms must name at least one loss")
@@ -46,14 +47,11 @@ class Mixture(Loss):
     @property
     def laws(self) -> frozenset[str]:  # type: ignore[override]
         """What every term with weight obeys, the sum obeys."""
-        weighted = [
-            loss for (_, loss), w in zip(self._each(), self.weights, strict=True) if w > 0
-        ]
-        return frozenset.intersection(*(loss.laws for loss in weighted or [l for _, l in self._each()]))
+        weighted = [loss for (_, loss), w in zip(self._each(), self.weights, strict=True) if w > 0]
+        summed = weighted or [loss for _, loss in self._each()]
+        return frozenset.intersection(*(loss.laws for loss in summed))
 
-    def bind(
-        self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]
-    ) -> None:
+    def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
         for _, loss in self._each():
             loss.bind(student, teacher)
 

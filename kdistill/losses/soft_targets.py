@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
 from kdistill.losses.divergence import kl_at_temperature
-from kdistill.losses.loss import Loss, number
+from kdistill.losses.loss import Loss, labels_of, logits_of, number
 from kdistill.signals.signals import Signals
 
 
@@ -35,10 +35,9 @@ class SoftTargets(Loss):
         return frozenset(always if self.needs_labels else always | pure)
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        assert student.logits is not None and teacher is not None and teacher.logits is not None
-        divergence = kl_at_temperature(student.logits, teacher.logits, self.temperature).mean()
-        terms = {"soft": self.temperature**2 * divergence}
+        z, v = logits_of(student), logits_of(teacher)
+        terms = {"soft": self.temperature**2 * kl_at_temperature(z, v, self.temperature).mean()}
         if not self.needs_labels:
             return {"total": terms["soft"], **terms}
-        terms["hard"] = F.cross_entropy(student.logits, batch.labels)
+        terms["hard"] = F.cross_entropy(z, labels_of(batch))
         return {"total": terms["soft"] + self.hard_weight * terms["hard"], **terms}

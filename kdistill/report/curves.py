@@ -98,6 +98,8 @@ def _described(curves: Curves) -> str:
         for epochs, values in [curves[stage]]
     ]
     members = [values[-1] for stage, (_, values) in curves.items() if _model(stage) == "teacher"]
-    if members:
+    if len(members) == 1:
+        said.append(f"Teacher ends at {members[0]:.4g}")
+    elif members:
         said.append(f"Teacher's networks end between {min(members):.4g} and {max(members):.4g}")
     return ". ".join(said) + "."

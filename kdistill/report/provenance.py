@@ -61,7 +61,7 @@ def _nodes(node: dict[Any, Any], key: str) -> Iterator[tuple[str, str]]:
     own = [
         f"{name} {_text(value)}"
         for name, value in node.items()
-        if name != "_target_" and not _nested(value)
+        if not str(name).startswith("_") and not _nested(value)  # _target_, _recursive_
     ]
     kind = [str(node["_target_"]).rpartition(".")[2]] if "_target_" in node else []
     if kind or own:

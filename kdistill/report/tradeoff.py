@@ -8,6 +8,7 @@ from kdistill.report import numbers
 from kdistill.report.charts import COLOURS, MARKERS, Chart, draw
 from kdistill.report.comparison import MODELS, title
 
+SHIFT = {"teacher": 0, "baseline": -0.02, "student": 0.02}  # of the width: same sizes stand apart
 Points = dict[str, tuple[int, Measure]]  # by model: parameters, main measure
 
 
@@ -22,13 +23,15 @@ def tradeoff(result: Result) -> Chart | None:
         return None
 
     def plot(axes: Axes) -> None:
-        for name, (size, measure) in points.items():
-            _plot_model(axes, name, size, measure)
         axes.set_xscale("log")
         sizes = sorted({size for size, _ in points.values()})
+        width = max(sizes[-1] / sizes[0], 1.1)
+        for name, (size, measure) in points.items():
+            _plot_model(axes, name, size * width ** SHIFT[name], measure)
         axes.set_xticks(sizes, [numbers.scaled(size) for size in sizes])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.margins(x=0.25, y=0.15)
+        axes.set_xlim(sizes[0] * width**-0.3, sizes[-1] * width**0.3)
+        axes.margins(y=0.15)
         axes.set_xlabel("parameters")
         axes.set_ylabel(title(result.main))
         axes.legend()
@@ -37,7 +40,7 @@ def tradeoff(result: Result) -> Chart | None:
     return draw("tradeoff", heading, _described(points), plot)
 
 
-def _plot_model(axes: Axes, name: str, size: int, measure: Measure) -> None:
+def _plot_model(axes: Axes, name: str, size: float, measure: Measure) -> None:
     low, high = measure.interval or (measure.value, measure.value)
     axes.errorbar(
         size,

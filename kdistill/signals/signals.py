@@ -13,7 +13,7 @@ from kdistill.data.batch import Batch
 class Signals:
     """Optional tensors, one row per sample of the batch; a new kind of signal is a new field."""
 
-    logits: Tensor | None = None  # [batch, classes]; an ensemble's combine its members' (ensemble.py)
+    logits: Tensor | None = None  # [batch, classes]; of an ensemble: combined
 
 
 register_dataclass(Signals, field_names=[field.name for field in fields(Signals)])

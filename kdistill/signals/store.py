@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from kdistill.artifacts.files import replacing, write_json
+from kdistill.artifacts.files import fingerprint, replacing, write_json
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import in_order
 from kdistill.events import Listener, Progress, StageEnded, StageStarted
@@ -21,6 +21,15 @@ from kdistill.signals.signals import Answers, Signals
 
 BATCH = 512  # inputs per question
 RESIDENT_BYTES = 2 << 30  # larger arrays stay memory-mapped files
+
+
+def answers_folder(
+    cache: Path | None, teacher: str | None, data: str | None, precision: str
+) -> Path | None:
+    """Where a teacher's answers about a data set are kept; None where either has no name."""
+    if not (cache and teacher and data):
+        return None
+    return cache / "answers" / fingerprint(teacher, data, precision)
 
 
 class StoredAnswers:
@@ -42,7 +51,10 @@ class StoredAnswers:
         assert batch.index is not None
         stored = {need: self._rows[need] for need in needs}
         return Signals(
-            **{need: rows[batch.index.to(rows.device)].to(self.device) for need, rows in stored.items()}
+            **{
+                need: rows[batch.index.to(rows.device)].to(self.device)
+                for need, rows in stored.items()
+            }
         )
 
     def collect(
@@ -70,7 +82,11 @@ class StoredAnswers:
             done = 0
             for batch in in_order(examples.take(missing), BATCH, self.device):
                 value = getattr(self.teacher.answer(batch, frozenset({need})), need).cpu()
-                if stored is None or len(stored) < len(known) or stored.shape[1:] != value.shape[1:]:
+                if (
+                    stored is None
+                    or len(stored) < len(known)
+                    or stored.shape[1:] != value.shape[1:]
+                ):
                     grown = torch.zeros(len(known), *value.shape[1:], dtype=value.dtype)
                     if stored is not None:
                         grown[: len(stored)] = stored

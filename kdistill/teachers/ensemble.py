@@ -80,7 +80,7 @@ class Ensemble:
         self.hash: str | None = None
 
     def prepare(self, context: Context) -> None:
-        """Load or train the members one by one; those already in the cache are not trained again."""
+        """Load or train the members one by one; what is in the cache is not trained again."""
         self.process: Process = context.process
         for teacher in self.teachers:
             teacher.prepare(context)
@@ -92,12 +92,12 @@ class Ensemble:
         """The hash of the members' hashes and of how they are combined."""
         return fingerprint(self.combine, [t.name(data, precision) for t in self.teachers])
 
-    def trainings(
-        self, data: str | None, precision: str, cache: Path | None
-    ) -> list[Training]:
+    def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """Those of every member."""
         self.hash = self.name(data, precision) if data else None
-        return [each for teacher in self.teachers for each in teacher.trainings(data, precision, cache)]
+        return [
+            each for teacher in self.teachers for each in teacher.trainings(data, precision, cache)
+        ]
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
         return ask_frozen(self.network, batch, self.process)

@@ -27,9 +27,7 @@ class Frozen:
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
         return ask_frozen(self.network, batch, self.process)
 
-    def trainings(
-        self, data: str | None, precision: str, cache: Path | None
-    ) -> list[Training]:
+    def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """None: it is what it is."""
         return []
 

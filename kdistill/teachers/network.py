@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from torch import Tensor, nn
+from torch import nn
 
 from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import fingerprint, read_json, write_json, write_tensors
@@ -20,7 +20,7 @@ from kdistill.data.streams import EpochStream
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.events import StageEnded
-from kdistill.models.network import Network, make_network
+from kdistill.models.network import make_network
 from kdistill.signals.signals import Signals
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
@@ -63,7 +63,9 @@ class NetworkTeacher:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             dataset = context.dataset
-            self.network = make_network(self.model, dataset.input_shape, len(dataset.classes))
+            self.network = make_network(
+                self.model, dataset.input_shape, len(dataset.classes), key="teacher.model"
+            )
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
         if self.weights:
             load_weights(self.network, read_weights(self.weights), str(self.weights))

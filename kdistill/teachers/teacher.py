@@ -54,9 +54,7 @@ class Teacher(Protocol):
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals: ...
 
-    def trainings(
-        self, data: str | None, precision: str, cache: Path | None
-    ) -> list[Training]:
+    def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """What `prepare` would do for data of that fingerprint (None: not at hand yet)."""
         ...
 

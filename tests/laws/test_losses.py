@@ -137,9 +137,7 @@ def continuity(config: dict[str, Any]) -> bool:
     """No number of the config has a cliff: a nudge of 1e-7 moves the loss by next to nothing."""
     case = Case()
     before = case.total(build(config))
-    nudged = (
-        changed(config, path, 1e-7 + float(_leaf(config, path))) for path in numbers(config)
-    )
+    nudged = (changed(config, path, 1e-7 + float(_leaf(config, path))) for path in numbers(config))
     return all(torch.allclose(before, case.total(build(each)), rtol=1e-4) for each in nudged)
 
 

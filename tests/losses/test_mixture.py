@@ -25,9 +25,7 @@ def test_sums_the_totals_and_names_every_term() -> None:
 
 def test_needs_what_its_terms_need() -> None:
     alone = Mixture({"a": {"weight": 1, "loss": Logits()}})
-    both = Mixture(
-        {"a": {"weight": 1, "loss": Logits()}, "b": {"weight": 1, "loss": HardLabels()}}
-    )
+    both = Mixture({"a": {"weight": 1, "loss": Logits()}, "b": {"weight": 1, "loss": HardLabels()}})
     hard = Mixture({"b": {"weight": 1, "loss": HardLabels()}})
     assert (alone.needs_labels, both.needs_labels) == (False, True)
     assert (both.teacher_needs, hard.teacher_needs) == ({"logits"}, set())
