@@ -25,7 +25,11 @@ loss:
   _target_: kdistill.losses.mixture.Mixture
   parts:
     - {_target_: kdistill.losses.soft_targets.SoftTargets, temperature: 8.0, hard_weight: 0.1}
-fit: {epochs: 20, batch: 128, optimizer: {_target_: torch.optim.SGD, lr: 0.1, nesterov: true}}
+fit:
+  _recursive_: false
+  epochs: 20
+  batch: 128
+  optimizer: {_target_: torch.optim.SGD, lr: 0.1, nesterov: true}
 """
 
 

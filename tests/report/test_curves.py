@@ -37,3 +37,9 @@ def test_zero_errors_and_an_empty_history_can_be_drawn() -> None:
     validation, _ = training_curves([line("student", 1, 0, 2), line("student", 2, 90, 1)], "errors")
     assert "0 after epoch 1, 90 after epoch 2" in validation.alternative
     assert training_curves([], "errors") == []
+
+
+def test_a_lone_teacher_is_no_range() -> None:
+    validation, _ = training_curves([line("teacher", 1, 7, 2)], "errors")
+    assert validation.alternative == "Teacher ends at 7."
+    assert "members" not in validation.svg

@@ -1,0 +1,42 @@
+"""The main measure against size."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from kdistill.artifacts.result import Result
+from kdistill.report.charts import Chart
+from kdistill.report.tradeoff import tradeoff
+
+MARK = r'<use [^>]*x="([\d.]+)" y="([\d.]+)" style="fill: var\(--{}\)'
+
+
+def place(chart: Chart | None, model: str) -> tuple[float, float]:
+    """Where the model's mark is drawn (x right, y down); those of the legend come later."""
+    assert chart is not None
+    found = re.findall(MARK.format(model), chart.svg)
+    marks = [(float(x), float(y)) for x, y in found]
+    return max(marks, key=lambda mark: sum(other[0] != mark[0] for other in marks))
+
+
+@pytest.mark.parametrize("same_size", [False, True])
+def test_fewer_errors_are_lower_and_fewer_parameters_further_left(
+    result: Result, same_size: bool
+) -> None:
+    if same_size:
+        student, teacher = result.models["student"], result.models["teacher"]
+        assert student is not None
+        assert teacher is not None
+        teacher = replace(teacher, cost=student.cost)
+        result = replace(result, models={**result.models, "teacher": teacher})
+    places = {name: place(tradeoff(result), name) for name in result.models}
+    assert places["baseline"][1] < places["student"][1] < places["teacher"][1]
+    assert places["baseline"][0] < places["student"][0]
+    assert 5 < places["student"][0] - places["baseline"][0] < 40  # apart, yet of one size
+    assert (places["teacher"][0] - places["student"][0] > 60) != same_size
+
+
+def test_one_model_alone_has_no_chart(result: Result) -> None:
+    models = {**result.models, "teacher": None, "baseline": None}
+    assert tradeoff(replace(result, models=models)) is None
