@@ -15,18 +15,18 @@ class Objective(nn.Module):
 
     def __init__(self, student: nn.Module, loss: Loss) -> None:
         super().__init__()
-        self.student = student
-        self.loss: Loss = loss
+        self.student, self.loss = student, loss
 
     def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
         """The loss' named terms, "total" among them."""
-        return self.loss(ask(self.student, batch), teacher, batch)
+        terms: dict[str, Tensor] = self.loss(ask(self.student, batch), teacher, batch)
+        return terms
 
     def constrain(self) -> None:
         """Let every part that has a constraint on its weights (max-norm) put them back inside."""
         for part in self.modules():
             if part is not self and hasattr(part, "constrain"):
-                part.constrain()
+                part.constrain()  # type: ignore[operator]
 
 
 def trainable(module: nn.Module) -> Iterator[nn.Parameter]:

@@ -1,6 +1,6 @@
 """What every loss is: an nn.Module that says what it needs and returns named terms."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -26,9 +26,6 @@ class Loss(nn.Module):
 
     def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
         """Make what this loss trains, from the shapes of both models' signals (batch excluded)."""
-
-    # nn.Module types a call as Any; a loss' call is its forward
-    __call__: Callable[[Signals, Signals | None, Batch], dict[str, Tensor]]
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
