@@ -69,23 +69,24 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
     check_fit(parts)
     for warning in parts.dataset.warnings:
         listener(Warned(warning))
+    student = make_student(parts)
+    twin = deepcopy(student)
     write_config(parts, folder)
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
         with timed(seconds, "teacher"):
-            prepare_teacher(parts, listener)
-        untrained = make_student(parts)
+            prepare_teacher(parts, folder, listener)
         with timed(seconds, "signals"):
             answers, signals = answers_for(parts, stream_for(parts), listener)
         with timed(seconds, "student"):
-            student = train(parts, deepcopy(untrained), parts.loss, answers, "student", listener)
+            train(parts, student, parts.loss, answers, "student", listener)
             write_tensors(folder.student, student.state_dict())
         networks = {"student": student}
         if parts.baseline:
             with timed(seconds, "baseline"):
-                alone = train(parts, untrained, HardLabels(), None, "baseline", listener)
-                write_tensors(folder.baseline, alone.state_dict())
-                networks["baseline"] = alone
+                train(parts, twin, HardLabels(), None, "baseline", listener)
+                write_tensors(folder.baseline, twin.state_dict())
+                networks["baseline"] = twin
         with timed(seconds, "evaluate"):
             listener(StageStarted("evaluate"))
             if parts.teacher:
@@ -95,7 +96,7 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
                 networks, parts.teacher, logits, parts.dataset, parts.measure, parts.process, folder
             )
             write_predictions(parts.dataset, logits, folder)
-            listener(StageEnded("evaluate", 0.0))
+        listener(StageEnded("evaluate", seconds["evaluate"]))
     result = conclude(parts, models, logits, signals, seconds)
     result.write(folder.result)
     folder.failed.unlink(missing_ok=True)
@@ -120,10 +121,12 @@ def check_fit(parts: Parts) -> None:
     parts.loss.bind(shapes, shapes)
 
 
-def prepare_teacher(parts: Parts, listener: Listener) -> None:
+def prepare_teacher(parts: Parts, folder: RunFolder, listener: Listener) -> None:
+    """Train or load the teacher, if there is one, and say in the run folder which it was."""
     if parts.teacher is not None:
         context = Context(parts.dataset, parts.process, parts.measure, parts.cache, listener)
         parts.teacher.prepare(context)
+        write_json(folder.teacher, parts.teacher.reference())
 
 
 def make_student(parts: Parts) -> nn.Module:
@@ -168,9 +171,10 @@ def train(
     answers: Answers | None,
     stage: str,
     listener: Listener,
-) -> nn.Module:
+) -> None:
+    """Fit `student` in place; validation decides what the fit config lets it."""
     validate = validator(parts.dataset.validation, parts.measure.validate, parts.process)
-    return parts.fit(
+    parts.fit(
         Objective(student, loss),
         stream_for(parts),
         answers,
