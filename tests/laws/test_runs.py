@@ -123,7 +123,9 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path: Pat
 def test_student_and_baseline_start_from_the_same_weights(tmp_path: Path) -> None:
     still = "fit.optimizer.lr=0.0"
     run(parts(still, "fit.scheduler=null"), RunFolder(tmp_path), silent)
-    student, baseline = (read_tensors(tmp_path / f"{n}.safetensors") for n in ("student", "baseline"))
+    student, baseline = (
+        read_tensors(tmp_path / f"{n}.safetensors") for n in ("student", "baseline")
+    )
     assert all(torch.equal(student[name], baseline[name]) for name in student)
 
 
