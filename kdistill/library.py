@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from kdistill.artifacts.files import read_tensors
 from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
-from kdistill.artifacts.weights import load_weights, read_weights
+from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
 from kdistill.data.tensors import Array, from_tensors
 from kdistill.data.transfer import LoaderSet, TrainingSet
@@ -140,10 +140,10 @@ def load(folder: str | Path, student: nn.Module | None = None) -> Run:
 def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Module:
     """The network of student.yaml (or a copy of `module`) with `weights`, in eval mode."""
     if folder.student_config.is_file():
-        about = yaml.safe_load(folder.student_config.read_text(encoding="utf-8"))
+        about = read_student(folder.student_config)
         network = make_network(about["model"], about["input_shape"], len(about["classes"]))
     elif module is not None:
-        network = Network.wrap(deepcopy(module))
+        network = Network.wrap(deepcopy(module)).cpu()
     else:
         raise UserError(
             f"{folder.path}: its student was a module of yours; give it: load(run, MyNet())"

@@ -1,8 +1,9 @@
 """result.json: the schema of what a run proved, as frozen dataclasses that read and write it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from kdistill.artifacts.files import read_json, write_json
 from kdistill.errors import UserError
@@ -38,7 +39,7 @@ class ModelResult:
 
     measures: dict[str, Measure]
     cost: Cost | None = None
-    members: list["ModelResult"] = field(default_factory=list)  # of an ensemble
+    members: "list[ModelResult]" = field(default_factory=list)  # of an ensemble
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,47 @@ class Result:
         """Read `path`; UserError when it is missing, damaged or of a newer kdistill."""
         stored = read_json(path)
         try:
-            if stored["schema"] > SCHEMA:
-                raise UserError(
-                    f"{path}: written by a newer kdistill (schema {stored['schema']}, "
-                    f"this one reads up to {SCHEMA}); upgrade kdistill"
-                )
-            models = {name: _model(value) for name, value in stored["models"].items()}
-            return Result(**{**stored, "models": models})
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{path}: not a kdistill result ({error})") from None
+            newer = _typed(int, stored["schema"], "schema") > SCHEMA
+            result: Result | None = None if newer else _typed(Result, stored, "")
+        except (KeyError, TypeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise UserError(f"{path}: not a kdistill result ({said})") from None
+        if result is None:
+            raise UserError(
+                f"{path}: written by a newer kdistill (schema {stored['schema']}, "
+                f"this one reads up to {SCHEMA}); upgrade kdistill"
+            )
+        return result
 
 
-def _model(stored: dict[str, Any] | None) -> ModelResult | None:
-    if stored is None:
-        return None
-    measures = {
-        name: Measure(**{**value, "interval": value["interval"] and tuple(value["interval"])})
-        for name, value in stored["measures"].items()
-    }
-    cost = Cost(**stored["cost"]) if stored["cost"] else None
-    members = [member for value in stored["members"] if (member := _model(value))]
-    return ModelResult(measures, cost, members)
+def _typed(kind: Any, value: Any, key: str) -> Any:
+    """JSON `value` as `kind`, an annotation of the dataclasses above; TypeError naming `key`."""
+    made, inner = kind, get_args(kind)
+    if kind is Any:
+        return value
+    if isinstance(kind, UnionType):  # of something and None
+        return None if value is None else _typed(inner[0], value, key)
+    plain = dict if is_dataclass(kind) else get_origin(kind) or kind
+    _refuse_other(plain, value, key)
+    if is_dataclass(kind):
+        kinds = get_type_hints(kind)
+        return made(
+            **{
+                name: _typed(kinds.get(name, Any), each, f"{key}.{name}".strip("."))
+                for name, each in value.items()
+            }
+        )
+    if plain is dict and inner:
+        return {name: _typed(inner[1], each, f"{key}.{name}") for name, each in value.items()}
+    if plain is list:
+        return [_typed(inner[0], each, f"{key}[{place}]") for place, each in enumerate(value)]
+    if plain is tuple:
+        return tuple(_typed(each, one, key) for each, one in zip(inner, value, strict=True))
+    return value
+
+
+def _refuse_other(plain: Any, value: Any, key: str) -> None:
+    """JSON writes tuples as lists, and a whole number may stand for a float; True is no number."""
+    accepted = {float: (int, float), tuple: (list,)}.get(plain, (plain,))
+    if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
+        raise TypeError(f"{key or 'it'} is {type(value).__name__}, not {plain.__name__}")

@@ -1,6 +1,6 @@
 """Weights of a network: reading them from strangers' files, and fitting them into a module."""
 
-import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        why = str(error).splitlines()[0]
-        raise UserError(f"{path}: not a file of plain weights ({why})") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch remarks on foreign files before it refuses them
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or foreign file may raise nearly anything there
+        raise UserError(
+            f"{path}: not a readable file of plain weights ({type(error).__name__}); "
+            "write one with torch.save(model.state_dict(), path)"
+        ) from None
     for wrapper in ("state_dict", "model"):  # what training scripts wrap their weights in
         if isinstance(state, dict) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise UserError(f"{path}: does not hold a state_dict of tensors")
     return dict(state)
 
@@ -45,7 +51,7 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], origin: str) -
         state = {f"model.{name}": value for name, value in state.items()}
         kept = {name: value for name, value in own.items() if not name.startswith("model.")}
         state = {**kept, **state}
-    for name in own.keys() | state.keys():
+    for name in (*own, *state):
         if name not in state or name not in own:
             where = "the model has no" if name not in own else "the file has no"
             raise UserError(f"{origin}: does not fit the model: {where} {name!r}")
@@ -65,5 +71,19 @@ def student_config(path: Path) -> dict[str, Any] | None:
         return None
     file = RunFolder(path).student_config
     if not file.is_file():
-        raise UserError(f"{path}: has no {file.name}, so it is not a run folder")
-    return dict(yaml.safe_load(file.read_text(encoding="utf-8"))["model"])
+        raise UserError(
+            f"{path}: has no {file.name}; give the folder of a run of `kdistill train`, "
+            "or a file of weights"
+        )
+    return dict(read_student(file)["model"])
+
+
+def read_student(file: Path) -> dict[str, Any]:
+    """student.yaml: model (its config), input_shape and classes; UserError when it is damaged."""
+    try:
+        about = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        about = None
+    if not isinstance(about, dict) or not {"model", "input_shape", "classes"} <= about.keys():
+        raise UserError(f"{file}: damaged; it must hold model, input_shape and classes")
+    return about
