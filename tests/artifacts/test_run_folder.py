@@ -1,0 +1,63 @@
+"""The run folder: what counts as finished, and a history that a crash cannot spoil."""
+
+from pathlib import Path
+
+import pytest
+
+from kdistill.artifacts.files import write_json
+from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
+from kdistill.errors import UserError
+
+
+def test_a_folder_with_a_result_is_finished(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    write_json(folder.result, {})
+    assert folder.finished() is folder
+
+
+def test_why_a_folder_is_not_finished(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there: no such run folder"):
+        RunFolder(tmp_path / "there").finished()
+    with pytest.raises(UserError, match=r"no result\.json, the run is not finished"):
+        RunFolder(tmp_path).finished()
+    write_json(RunFolder(tmp_path).failed, {"message": "x"})
+    with pytest.raises(UserError, match=r"no result\.json, the run failed"):
+        RunFolder(tmp_path).finished()
+
+
+def test_every_file_of_a_run_has_its_own_name(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
+    paths = {getattr(folder, name) for name in names}
+    assert len(paths) == len(names) == 13
+    assert all(tmp_path in path.parents for path in paths)
+
+
+def test_lines_appended_are_lines_read(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "history.jsonl"
+    assert read_lines(path) == []
+    for epoch in range(3):
+        append_line(path, {"epoch": epoch, "stage": "é\n"})
+    assert read_lines(path) == [{"epoch": epoch, "stage": "é\n"} for epoch in range(3)]
+
+
+def test_a_last_line_cut_anywhere_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append_line(path, {"epoch": 1})
+    append_line(path, {"epoch": 2, "loss": 0.25})
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for length in range(first, len(whole)):
+        path.write_bytes(whole[:length])
+        assert read_lines(path) == [{"epoch": 1}]
+    path.write_bytes(whole)
+    assert len(read_lines(path)) == 2
+
+
+@pytest.mark.parametrize("damage", [b'{"epoch": ', b"\xff\xfe", b"3"])
+def test_a_damaged_line_before_the_last_is_named(damage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b'{"epoch": 1}\n' + damage + b'\n{"epoch": 3}\n')
+    with pytest.raises(UserError, match=r"history\.jsonl:2: damaged") as told:
+        read_lines(path)
+    assert "\n" not in str(told.value)
