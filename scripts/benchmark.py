@@ -1,6 +1,6 @@
 """Training speed beside the usual loop, side by side in one process: python scripts/benchmark.py.
 
-Teachers 784-1200-1200-10, student 784-800-800-10, batch 128, SGD, images of MNIST's shape. "usual" is
+Teachers 784-1200-1200-10, student 784-800-800-10, batch 128, SGD, images as MNIST's. "usual" is
 what most distillation scripts do: a DataLoader over a per-item data set, and every teacher asked
 at every step. Preparing (asking the teachers once) is inside kdistill's clock.
 """

@@ -1,4 +1,4 @@
-"""Run every experiment with a tiny budget on data that need no download: python scripts/smoke.py."""
+"""Run every experiment with a tiny budget, without a download: python scripts/smoke.py."""
 
 import sys
 import tempfile

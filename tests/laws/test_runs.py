@@ -1,4 +1,4 @@
-"""The laws of every run, over every teacher and every loss of configs/: small runs on 8x8 digits."""
+"""The laws of every run, over every teacher and loss of configs/: small runs on 8x8 digits."""
 
 import copy
 from pathlib import Path
