@@ -4,6 +4,7 @@ Hinton, Vinyals & Dean 2015, section 3: the members' distributions are combined 
 or the geometric mean; the temperature is applied to the result.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,11 @@ class Combined(nn.Module):
         self.combine = combine
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits = torch.stack([member(inputs) for member in self.members]).float()
+        logits = torch.stack([member(inputs) for member in self.members])
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # out of autocast
         if self.combine == "geometric":
             return logits.mean(dim=0)
-        log_mean = logits.log_softmax(dim=-1).logsumexp(dim=0)
-        return log_mean - torch.log(torch.tensor(float(len(self.members)))).to(log_mean)
+        return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(self.members))
 
 
 class Ensemble:

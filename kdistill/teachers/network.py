@@ -92,10 +92,10 @@ class NetworkTeacher:
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """The one network: loaded, reused or trained."""
+        self.hash = self.name(data, precision) if data else None
         if self.weights:
             return [Training(self.stage, self.model, 0, True, f"loaded from {self.weights}")]
         epochs: int = build(self.fit).epochs
-        self.hash = self.name(data, precision) if data else None
         folder = self.stored(cache)
         reused = folder is not None and (folder / "teacher.json").is_file()
         return [Training(self.stage, self.model, epochs, reused, f"{epochs} epochs")]
