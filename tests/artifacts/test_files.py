@@ -50,10 +50,15 @@ def test_views_and_shared_tensors_are_written_as_they_look(tmp_path: Path) -> No
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"old": 1})
-    with pytest.raises(RuntimeError, match="power cut"), replacing(path) as sibling:
-        sibling.write_text("half of the new")
-        assert read_json(path) == {"old": 1}
-        raise RuntimeError("power cut")
+
+    def interrupted() -> None:
+        with replacing(path) as sibling:
+            sibling.write_text("half of the new")
+            assert read_json(path) == {"old": 1}
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        interrupted()
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
     assert read_json(path) == {"old": 1}
 
