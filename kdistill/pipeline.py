@@ -71,6 +71,7 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
         listener(Warned(warning))
     student = make_student(parts)
     twin = deepcopy(student)
+    folder.clear()
     write_config(parts, folder)
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):

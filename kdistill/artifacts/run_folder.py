@@ -43,18 +43,13 @@ class RunFolder:
 
     @property
     def teacher(self) -> Path:
-        """Reference to the teacher: {hash, kind, members: [{hash, path}]}."""
+        """Reference to the teacher: {hash, kind, members: [{hash, ...}]}."""
         return self.path / "teacher.json"
 
     @property
     def predictions(self) -> Path:
         """Test index and labels [n]; probabilities teacher, student, baseline [n, classes]."""
         return self.path / "predictions.safetensors"
-
-    @property
-    def gallery(self) -> Path:
-        """Tensors index [m] and inputs [m, ...]: the few test inputs that the report shows."""
-        return self.path / "gallery" / "inputs.safetensors"
 
     @property
     def result(self) -> Path:
@@ -72,6 +67,31 @@ class RunFolder:
     @property
     def report_html(self) -> Path:
         return self.path / "report.html"
+
+    def clear(self) -> None:
+        """Remove what a run leaves beside its student, which an earlier one may have left here."""
+        for file in (
+            self.result,
+            self.failed,
+            self.history,
+            self.student_config,
+            self.baseline,
+            self.teacher,
+            self.predictions,
+            self.gallery,
+            self.report_markdown,
+            self.report_html,
+        ):
+            file.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove what an earlier run left, so that two runs never mix."""
+        for file in (
+            *(self.result, self.failed, self.history, self.teacher, self.predictions),
+            *(self.student, self.student_config, self.baseline),
+            *(self.report_markdown, self.report_html),
+        ):
+            file.unlink(missing_ok=True)
 
     def finished(self) -> "RunFolder":
         """Itself; UserError when it is not the folder of a finished run."""
