@@ -61,3 +61,12 @@ def test_a_damaged_line_before_the_last_is_named(damage: bytes, tmp_path: Path) 
     with pytest.raises(UserError, match=r"history\.jsonl:2: damaged") as told:
         read_lines(path)
     assert "\n" not in str(told.value)
+
+
+def test_clearing_leaves_the_student_and_what_is_not_of_a_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for file in (folder.result, folder.failed, folder.baseline, folder.student, folder.history):
+        file.write_text("earlier")
+    (tmp_path / "notes.txt").write_text("mine")
+    folder.clear()
+    assert {each.name for each in tmp_path.iterdir()} == {"student.safetensors", "notes.txt"}
