@@ -62,7 +62,7 @@ def test_every_stage_is_listed_and_nothing_is_written(folder: Path) -> None:
     assert not any(reused(made).values())
     whats = [step.what for step in made.steps]
     assert whats[0] == "MLP, 1 epochs"
-    assert whats[2] == f"{made.dataset.train} inputs, each asked once"
+    assert whats[2].startswith(f"{made.dataset.train} inputs, each asked once")
     assert whats[3] == whats[4] == "MLP, 2 epochs"
     assert list(folder.iterdir()) == []
 

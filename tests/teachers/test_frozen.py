@@ -29,9 +29,17 @@ def test_it_answers_in_eval_mode_without_gradients(
     assert not answer.requires_grad
     with torch.no_grad():
         torch.testing.assert_close(answer, twin(inputs))  # no dropout, running statistics
-    assert teacher.network is network
-    assert not any(part.training for part in network.modules())
-    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert not any(part.training for part in teacher.network.modules())
+    assert not any(parameter.requires_grad for parameter in teacher.network.parameters())
+
+
+def test_the_users_own_module_may_be_trained_on_afterwards(
+    context: Callable[..., Context],
+) -> None:
+    network = module().train()
+    Frozen(network).prepare(context())
+    assert all(part.training for part in network.modules())
+    assert all(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_answering_leaves_its_state_as_it_was(

@@ -16,7 +16,7 @@ from kdistill.artifacts.files import read_tensors, write_tensors, write_text
 from kdistill.data.batch import Batch, Dataset
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.events import EpochEnded, Event, StageEnded, silent
+from kdistill.events import EpochEnded, Event, StageEnded, Warned, silent
 from kdistill.measures.classification import Classification
 from kdistill.teachers import network as network_file
 from kdistill.teachers.network import NetworkTeacher
@@ -117,12 +117,20 @@ def test_a_training_that_fails_leaves_nothing_to_reuse(
     assert [event.reused for event in told if isinstance(event, StageEnded)] == [False]
 
 
-def test_damaged_weights_in_the_cache_are_named(context: Run, tmp_path: Path) -> None:
+def test_damaged_weights_in_the_cache_are_told_and_trained_again(
+    context: Run, tmp_path: Path
+) -> None:
     made = prepared(context(tmp_path))
     file = tmp_path / "teachers" / str(made.hash) / "weights.safetensors"
     file.write_bytes(file.read_bytes()[:-8])
-    with pytest.raises(UserError, match=rf"{made.hash}.weights\.safetensors: not a readable"):
-        prepared(context(tmp_path))
+    told: list[Event] = []
+    again = prepared(context(tmp_path, told.append))
+    (warned,) = (event for event in told if isinstance(event, Warned))
+    assert str(file) in warned.message
+    assert same(weights(again), weights(made))
+    told.clear()
+    prepared(context(tmp_path, told.append))
+    assert [event.reused for event in told if isinstance(event, StageEnded)] == [True]
 
 
 JOB = """
