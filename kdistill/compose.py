@@ -18,7 +18,7 @@ from kdistill.events import Listener
 from kdistill.losses.loss import Loss
 from kdistill.measures.classification import Classification
 from kdistill.paths import cache_folder
-from kdistill.pipeline import Parts, run
+from kdistill.pipeline import Parts, check_teacher, run
 from kdistill.teachers.teacher import Teacher
 
 
@@ -55,10 +55,14 @@ def recipe(config: Any) -> Recipe:
     if not isinstance(loss, Loss):
         target = plain["loss"]["_target_"]
         raise UserError(f"loss: {target} is not a kdistill.losses.loss.Loss; derive from it")
+    teacher = made("teacher") if plain["teacher"] else None
+    check_teacher(loss, teacher)
+    if plain["seed"] < 0:
+        raise UserError(f"seed must be >= 0, got {plain['seed']}")
     return Recipe(
         source=made("dataset"),
         transfer=made("transfer"),
-        teacher=made("teacher") if plain["teacher"] else None,
+        teacher=teacher,
         student=plain["student"],
         loss=loss,
         fit=made("fit"),

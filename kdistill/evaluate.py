@@ -10,6 +10,7 @@ from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
+from kdistill.errors import UserError
 from kdistill.measures.classification import Classification
 from kdistill.measures.cost import cost
 from kdistill.measures.significance import closed_gap, mcnemar
@@ -20,7 +21,11 @@ def test_logits(
     networks: Mapping[str, nn.Module], dataset: Dataset, process: Process
 ) -> dict[str, Tensor]:
     """Logits [n, classes] on the test set by model name."""
-    return {name: predict(network, dataset.test, process) for name, network in networks.items()}
+    logits = {name: predict(network, dataset.test, process) for name, network in networks.items()}
+    for name, said in logits.items():
+        if said.isnan().any():
+            raise UserError(f"{name}: its logits on the test set are NaN; lower the learning rate")
+    return logits
 
 
 def measure_models(

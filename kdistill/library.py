@@ -152,14 +152,29 @@ def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Mo
     return network.eval()
 
 
-def evaluate_run(folder: Path, listener: Listener = silent) -> dict[str, ModelResult]:
-    """Measure a finished run's student and baseline again, from their weights and the data."""
+def evaluate_run(
+    folder: Path, listener: Listener = silent, device: str | None = None
+) -> dict[str, ModelResult]:
+    """Measure a finished run's student and baseline again, from their weights and the data.
+
+    device: auto | cpu | cuda | mps instead of the run's own. UserError when the data are others.
+    """
     kept = load(folder)
-    parts = compose({**kept.config, "teacher": None, "loss": UNTAUGHT, "cache": False})
+    config = {**kept.config, "teacher": None, "loss": UNTAUGHT, "cache": False}
+    if device:
+        config["device"] = {**config["device"], "kind": device}
+    parts = compose(config)
     networks = {"student": kept.student, "baseline": kept.baseline}
+    if parts.dataset.fingerprint != kept.result.dataset["fingerprint"]:
+        raise UserError(
+            f"{folder}: the data are not those of the run ({parts.dataset.name}, "
+            f"{parts.dataset.source}); run it where the run was made, or restore dataset.path"
+        )
     present = {name: net.to(parts.process.device) for name, net in networks.items() if net}
     for warning in parts.dataset.warnings:
         listener(Warned(warning))
     labels = parts.dataset.test.labels
     logits = test_logits(present, parts.dataset, parts.process)
-    return {name: ModelResult(parts.measure(said, labels)) for name, said in logits.items()}
+    said = kept.predictions.get("teacher")
+    taught = None if said is None else said.log()
+    return {name: ModelResult(parts.measure(each, labels, taught)) for name, each in logits.items()}

@@ -16,7 +16,8 @@ from kdistill.artifacts.environment import environment
 from kdistill.artifacts.files import fingerprint, write_json, write_tensors, write_text
 from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder, append_line
-from kdistill.data.batch import Dataset, Stream
+from kdistill.data.batch import Batch, Dataset
+from kdistill.data.randomness import derived
 from kdistill.data.transfer import Transfer
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
@@ -36,7 +37,8 @@ from kdistill.losses.loss import Loss
 from kdistill.measures.classification import Classification
 from kdistill.models.network import make_network
 from kdistill.report.write import write_report
-from kdistill.signals.signals import Answers
+from kdistill.signals.ask import ask
+from kdistill.signals.signals import Answers, Signals
 from kdistill.signals.store import StoredAnswers, answers_folder
 from kdistill.teachers.teacher import Context, Teacher
 
@@ -65,20 +67,20 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
 
     Raises UserError for parts that do not fit together, before anything is trained.
     """
-    listener = recorded(listener, folder)
-    check_fit(parts)
+    check_parts(parts)
+    student = make_student(parts)
+    rehearse(parts, student)
+    listener = recorded(listener, folder.fresh())
     for warning in parts.dataset.warnings:
         listener(Warned(warning))
-    student = make_student(parts)
     twin = deepcopy(student)
-    folder.clear()
     write_config(parts, folder)
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
         with timed(seconds, "teacher"):
             prepare_teacher(parts, folder, listener)
         with timed(seconds, "signals"):
-            answers, signals = answers_for(parts, stream_for(parts), listener)
+            answers, signals = answers_for(parts, listener)
         with timed(seconds, "student"):
             train(parts, student, parts.loss, answers, "student", listener)
             write_tensors(folder.student, student.state_dict())
@@ -105,10 +107,10 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
     return result
 
 
-def check_fit(parts: Parts) -> None:
+def check_parts(parts: Parts) -> None:
     """Refuse what the run cannot supply, before any weights exist."""
-    if parts.loss.teacher_needs and parts.teacher is None:
-        raise UserError("loss: it compares with a teacher, and there is none; use loss=hard_labels")
+    check_teacher(parts.loss, parts.teacher)
+    parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
     labelled = parts.transfer.labelled(parts.dataset)
     if not labelled and (parts.loss.needs_labels or parts.baseline):
         who = "the loss" if parts.loss.needs_labels else "the baseline"
@@ -120,6 +122,33 @@ def check_fit(parts: Parts) -> None:
         raise UserError("dataset: without a labelled test set nothing can be measured")
     shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
     parts.loss.bind(shapes, shapes)
+
+
+def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
+    """Refuse a loss that wants a teacher where there is none."""
+    if loss.teacher_needs and teacher is None:
+        raise UserError("loss: it compares with a teacher, and there is none; use loss=hard_labels")
+
+
+def rehearse(parts: Parts, student: nn.Module) -> None:
+    """One step on two blank inputs, with copies: a student, loss or optimizer that does not work
+    is told before hours of a teacher's training, in one line."""
+    data, classes = parts.dataset, len(parts.dataset.classes)
+    blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
+    row = torch.zeros(2, dtype=torch.int64)
+    batch, taught = Batch(blank, row, row, row), Signals(logits=torch.zeros(2, classes))
+    objective = Objective(deepcopy(student), deepcopy(parts.loss))
+    parts.fit.optimizer_for(objective, steps=1)
+    try:
+        logits = ask(objective.student, batch).logits
+        total = objective(batch, taught)["total"]
+        total.backward()
+    except Exception as error:  # a user's own module may raise anything
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"student and loss: a step on two blank inputs fails: {said}") from error
+    if logits is None or logits.shape != (2, classes):
+        shape = None if logits is None else [*logits.shape]
+        raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")
 
 
 def prepare_teacher(parts: Parts, folder: RunFolder, listener: Listener) -> None:
@@ -135,32 +164,28 @@ def make_student(parts: Parts) -> nn.Module:
     if isinstance(parts.student, nn.Module):
         return parts.student
     with torch.random.fork_rng():
-        torch.manual_seed(parts.seed)
+        torch.manual_seed(student_seed(parts))
         return make_network(
             parts.student, parts.dataset.input_shape, len(parts.dataset.classes), key="student"
         )
 
 
-def stream_for(parts: Parts) -> Stream:
-    """The transfer set in the order of the run's seed; student and baseline see the same."""
-    return parts.transfer.stream(
-        parts.dataset, parts.fit.batch_size, parts.seed, parts.process.device
-    )
+def student_seed(parts: Parts) -> int:
+    """Of its first weights, its dropout and its order of the data, which are not the teacher's."""
+    return derived(parts.seed, "student")
 
 
-def answers_for(
-    parts: Parts, stream: Stream, listener: Listener
-) -> tuple[Answers | None, dict[str, Any]]:
+def answers_for(parts: Parts, listener: Listener) -> tuple[Answers | None, dict[str, Any]]:
     """Who answers during training: nobody, the teacher live, or its stored answers."""
     teacher, needs = parts.teacher, parts.loss.teacher_needs
     if teacher is None or not needs:
         return None, {"mode": "none"}
-    if stream.fresh:
+    if parts.transfer.fresh:
         return teacher, {"mode": "live", "teacher": teacher.hash}
-    data, precision = parts.dataset.fingerprint, parts.process.precision
-    folder = answers_folder(parts.cache, teacher.hash, data, precision)
+    examples = parts.transfer.examples(parts.dataset)
+    folder = answers_folder(parts.cache, teacher.hash, examples, parts.process.precision)
     stored = StoredAnswers(teacher, folder, parts.process.device)
-    stored.collect(parts.transfer.examples(parts.dataset), needs, listener, parts.dataset.name)
+    stored.collect(examples, needs, listener, parts.dataset.name)
     counts = {"asked": stored.asked, "reused": stored.reused}
     return stored, {"mode": "stored", "teacher": teacher.hash, **counts}
 
@@ -174,16 +199,12 @@ def train(
     listener: Listener,
 ) -> None:
     """Fit `student` in place; validation decides what the fit config lets it."""
-    validate = validator(parts.dataset.validation, parts.measure.validate, parts.process)
+    data, process, seed = parts.dataset, parts.process, student_seed(parts)
+    stream = parts.transfer.stream(data, parts.fit.batch_size, seed, process.device)
+    validate = validator(data.validation, parts.measure.validate, process)
+    objective = Objective(student, loss)
     parts.fit(
-        Objective(student, loss),
-        stream_for(parts),
-        answers,
-        parts.process,
-        validate,
-        stage,
-        parts.seed,
-        listener,
+        objective, stream, answers, process, validate, stage=stage, seed=seed, listener=listener
     )
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 
 from kdistill.artifacts.files import fingerprint
-from kdistill.compose import recipe
+from kdistill.compose import Recipe, recipe
+from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
 from kdistill.engine.process import Process
 from kdistill.measures.cost import multiply_adds
 from kdistill.models.network import make_network
-from kdistill.signals.store import answers_folder
+from kdistill.signals.store import StoredAnswers, answers_folder
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
 FORWARD_AND_BACKWARD = 3  # times the arithmetic of a forward pass
@@ -56,6 +57,7 @@ def plan(config: Any) -> Plan:
     made = recipe(config)
     data, fit, process = made.source.plan(), made.fit, made.process
     at_hand = None if data.source == "download" else made.source.load()
+    made.fit.check(data.validation > 0, made.measure.validated)
     name = at_hand.fingerprint if at_hand else None
     inputs = made.transfer.count(at_hand) if at_hand else data.train
     estimate = Estimate(data, process)
@@ -76,10 +78,9 @@ def plan(config: Any) -> Plan:
         steps.append(Step("signals", what, False, asking * fit.epochs))
         answers = 0
     else:
-        folder = answers_folder(made.cache, made.teacher.hash, name, process.precision)
-        kept = folder is not None and (folder / "answers.json").is_file()
-        what = f"{inputs} inputs, each asked once"
-        steps.append(Step("signals", what, kept, 0.0 if kept else asking, answers))
+        missing = _unanswered(made, at_hand) if at_hand else inputs
+        what = f"{inputs} inputs, each asked once; {inputs - missing} are answered already"
+        steps.append(Step("signals", what, not missing, asking * missing / inputs, answers))
     for stage in ("student", "baseline") if made.config["baseline"] else ("student",):
         took = estimate.training(made.student, inputs, fit.epochs)
         what = f"{target_name(made.student)}, {fit.epochs} epochs"
@@ -87,6 +88,17 @@ def plan(config: Any) -> Plan:
     memory = data.bytes + answers + 16 * largest  # fp32 weights, gradients and two moments
     loss = target_name(made.config["loss"])
     return Plan(made.config["name"], data, process.name, loss, steps, memory)
+
+
+def _unanswered(made: Recipe, dataset: Dataset) -> int:
+    """How many inputs the teacher would have to be asked about."""
+    teacher, process = made.teacher, made.process
+    examples = made.transfer.examples(dataset)
+    if teacher is None:
+        return 0
+    folder = answers_folder(made.cache, teacher.hash, examples, process.precision)
+    stored = StoredAnswers(teacher, folder, process.device)
+    return max(len(stored.missing(examples, need)) for need in made.loss.teacher_needs)
 
 
 def target_name(config: Mapping[str, Any]) -> str:

@@ -68,30 +68,17 @@ class RunFolder:
     def report_html(self) -> Path:
         return self.path / "report.html"
 
-    def clear(self) -> None:
-        """Remove what a run leaves beside its student, which an earlier one may have left here."""
+    def fresh(self) -> "RunFolder":
+        """Itself, without what an unfinished run left; UserError when it holds a finished one."""
+        if self.result.is_file():
+            raise UserError(f"{self.path}: holds a finished run; name another folder, or remove it")
         for file in (
-            self.result,
-            self.failed,
-            self.history,
-            self.student_config,
-            self.baseline,
-            self.teacher,
-            self.predictions,
-            self.gallery,
-            self.report_markdown,
-            self.report_html,
-        ):
-            file.unlink(missing_ok=True)
-
-    def clear(self) -> None:
-        """Remove what an earlier run left, so that two runs never mix."""
-        for file in (
-            *(self.result, self.failed, self.history, self.teacher, self.predictions),
+            *(self.failed, self.history, self.teacher, self.predictions),
             *(self.student, self.student_config, self.baseline),
             *(self.report_markdown, self.report_html),
         ):
             file.unlink(missing_ok=True)
+        return self
 
     def finished(self) -> "RunFolder":
         """Itself; UserError when it is not the folder of a finished run."""

@@ -57,6 +57,7 @@ def failing_into(folder: Path, where: Whereabouts) -> Iterator[None]:
         yield
     except BaseException as error:
         message = f"{type(error).__name__}: {error}".removeprefix("UserError: ").rstrip(": ")
-        failure = {"message": message, "stage": where.stage, "step": where.step}
+        step = getattr(error, "step", where.step)  # Diverged knows better
+        failure = {"message": message, "stage": where.stage, "step": step}
         write_json(RunFolder(folder).failed, failure)
         raise

@@ -114,13 +114,30 @@ def resolve(target: Any, key: str = "_target_") -> Any:
 
 
 def sources(config: Any) -> dict[str, str]:
-    """Hash of the source file behind each `_target_`: what a trained model was made from."""
+    """Hash of the code behind a config, by package: what a trained model was made from.
+
+    A package counts with all its files, a module on its own with those beside it that are loaded;
+    torch by its version, which whoever asks adds.
+    """
+    named = {node["_target_"] for _, node in targets(to_plain(config))}
+    for target in named:
+        resolve(target)
     found = {}
-    for _, node in targets(to_plain(config)):
-        file = inspect.getsourcefile(resolve(node["_target_"]))
-        if file is not None:
-            found[node["_target_"]] = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+    for package in sorted({target.split(".")[0] for target in named} - {"torch", "torchvision"}):
+        digest = hashlib.sha256()
+        for file in _files(sys.modules[package]):
+            digest.update(file.read_bytes())
+        found[package] = digest.hexdigest()[:16]
     return found
+
+
+def _files(package: ModuleType) -> list[Path]:
+    if hasattr(package, "__path__"):
+        rooms = [Path(folder) for folder in package.__path__]
+        return sorted(file for room in rooms for file in room.rglob("*.py"))
+    home = Path(package.__file__ or "").parent
+    loaded = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return sorted(Path(file) for file in loaded if file and Path(file).parent == home)
 
 
 def parameters_of(target: Any) -> Mapping[str, inspect.Parameter]:

@@ -47,6 +47,8 @@ class Examples:
     index: Tensor  # [n] int64, positions in the file the part was split from
     workers: int = 0  # processes that read ahead, where inputs are a reader
 
+    origin: str = ""  # names what `index` counts; answers are stored only where it is given
+
     def __len__(self) -> int:
         return len(self.index)
 
@@ -57,7 +59,7 @@ class Examples:
         else:
             inputs = torch.utils.data.Subset(self.inputs, rows.tolist())  # type: ignore[arg-type]
         labels = None if self.labels is None else self.labels[rows]
-        return Examples(inputs, labels, self.index[rows], self.workers)
+        return replace(self, inputs=inputs, labels=labels, index=self.index[rows])
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Dataset:
     """A data set in three parts. Test data choose nothing; `validation` may be empty."""
 
     name: str
-    source: str  # files | download | bundled | generated | memory
+    source: str  # files | download | bundled | memory
     fingerprint: str  # hash of the bytes and of the split
     input_shape: tuple[int, ...]  # of one input, without the batch dimension
     classes: tuple[str, ...]  # names in the order of the labels

@@ -1,5 +1,6 @@
 """A user's own pictures: a folder for each class, in path/train, path/test, path/validation."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -56,13 +57,14 @@ class ImageFolder:
         train, validation = examples["train"], examples.get("validation")
         if validation is None:
             train, validation = split(train, self.validation, self.split_seed)
+        name = self._fingerprint(parts)
         return Dataset(
             name=plan.name,
             source=plan.source,
-            fingerprint=self._fingerprint(parts),
+            fingerprint=name,
             input_shape=plan.input_shape,
             classes=plan.classes,
-            train=train,
+            train=replace(train, origin=name),
             validation=validation,
             test=examples["test"],
         )

@@ -25,6 +25,12 @@ def purpose_of(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
+def derived(seed: int, name: str) -> int:
+    """A seed in [0, 2^63) for one purpose of a run, unlike those of its other purposes."""
+    key = sample_keys(seed, 0, torch.zeros(1, dtype=torch.int64), purpose_of(name))
+    return int(key) & (2**63 - 1)
+
+
 def uniform(key: Tensor, count: int, purpose: int) -> Tensor:
     """Float32 [n, count] in [0, 1), multiples of 2^-24, from `key` [n] for `purpose` < 2^32."""
     counter = torch.arange(1, count + 1, device=key.device) + _word(purpose << 32)

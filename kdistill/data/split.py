@@ -1,5 +1,7 @@
 """Holds validation examples out of the training set, and puts the parts of a data set together."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -61,13 +63,14 @@ def resident(
         kept, held = split(examples_of(train), validation, split_seed)
         how = {"validation": len(held), "split_seed": split_seed}
     tensors = [value for part in parts for value in part if value is not None]
+    name = fingerprint(*tensors, how, list(plan.classes))
     return Dataset(
         name=plan.name,
         source=plan.source,
-        fingerprint=fingerprint(*tensors, how, list(plan.classes)),
+        fingerprint=name,
         input_shape=plan.input_shape,
         classes=plan.classes,
-        train=kept,
+        train=replace(kept, origin=name),
         validation=held,
         test=examples_of(test),
         note=plan.note,

@@ -42,12 +42,21 @@ class _Order:
             return rows
         return sample_keys(self.seed, epoch, rows, purpose_of("order")).argsort(stable=True)
 
+    def __len__(self) -> int:
+        """Batches of an epoch. A lone last example joins the batch before: BatchNorm needs two."""
+        whole, rest = divmod(self.count, self.batch_size)
+        return whole if whole and rest <= 1 and self.batch_size > 1 else whole + (rest > 0)
+
+    def part(self, position: int) -> slice:
+        """Where in the epoch that batch lies."""
+        first, last = position * self.batch_size, position == len(self) - 1
+        return slice(first, self.count if last else first + self.batch_size)
+
     def batches(self, epoch: int, position: int) -> Iterator[list[int]]:
         """Rows of the batches from there on, without an end."""
         while True:
-            yield from (
-                part.tolist() for part in torch.split(self.rows(epoch), self.batch_size)[position:]
-            )
+            rows = self.rows(epoch)
+            yield from (rows[self.part(at)].tolist() for at in range(position, len(self)))
             epoch, position = epoch + 1, 0
 
 
@@ -74,7 +83,7 @@ class EpochStream:
         self.fresh = bool(augmentation)
         self._resident = isinstance(examples.inputs, Tensor)
         self._examples = _on_device(examples, device)
-        self._batch_size, self._seed, self._device = batch_size, seed, device
+        self._index, self._seed, self._device = examples.index, seed, device
         self._augmentation = augmentation
         self._order = _Order(len(examples), batch_size, seed, shuffle)
         self._epoch, self._position = 0, 0
@@ -82,7 +91,7 @@ class EpochStream:
         self._read: Iterator[Tensor] | None = None
 
     def __len__(self) -> int:
-        return -(-len(self._examples) // self._batch_size)
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -93,7 +102,7 @@ class EpochStream:
         if self._position == 0 or self._laid_out is None:
             self._laid_out = self._lay_out(self._epoch)
         laid_out = self._laid_out
-        part = slice(self._position * self._batch_size, (self._position + 1) * self._batch_size)
+        part = self._order.part(self._position)
         inputs, key = self._inputs(laid_out.rows[part]), laid_out.key[part]
         for augment in self._augmentation:
             inputs = augment(inputs, key)
@@ -113,12 +122,13 @@ class EpochStream:
     def _lay_out(self, epoch: int) -> _Epoch:
         rows = self._order.rows(epoch)
         here = rows.to(self._device)
-        labels, index = self._examples.labels, self._examples.index[here]
+        labels, index = self._examples.labels, self._index[rows]
+        key = sample_keys(self._seed, epoch, index)  # on the CPU: not every device has 64-bit words
         return _Epoch(
             rows=here if self._resident else rows,
             labels=None if labels is None else labels[here],
-            index=index,
-            key=sample_keys(self._seed, epoch, index),
+            index=index.to(self._device),
+            key=key.to(self._device),
         )
 
     def _inputs(self, rows: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from itertools import islice
 from typing import Any
@@ -74,6 +74,7 @@ class Fit:
         teacher: Answers | None,
         process: Process,
         validate: Validate,
+        *,
         stage: str,
         seed: int,
         listener: Listener,
@@ -86,7 +87,7 @@ class Fit:
         started = time.monotonic()
         process.place(objective.student)
         objective.loss.to(process.device)
-        optimizer, scheduler, scaler = *self._optimizer(objective, len(stream)), process.scaler()
+        optimizer, scheduler, scaler = *self.optimizer_for(objective, len(stream)), process.scaler()
         averaged = self._averaged(objective.student)
         best = Best(self.monitor)
         needs = objective.loss.teacher_needs
@@ -130,18 +131,30 @@ class Fit:
         )
         return objective.student.eval()
 
-    def _optimizer(
+    def check(self, validation: bool, measured: Collection[str]) -> None:
+        """UserError when it wants validation data that are not there, or an unknown measure."""
+        plateau = "ReduceLROnPlateau" in (self.scheduler or {}).get("_target_", "")
+        if plateau and self.interval == "step":
+            raise UserError("fit.interval must be epoch for ReduceLROnPlateau")
+        if (plateau or self.keep == "best") and not validation:
+            raise UserError(
+                "fit.keep=best, fit.patience and ReduceLROnPlateau look at validation data, and "
+                "there are none; set dataset.validation"
+            )
+        if self.monitor not in measured:
+            known = ", ".join(measured)
+            raise UserError(f"fit.monitor={self.monitor} is not measured; choose from {known}")
+
+    def optimizer_for(
         self, objective: Objective, steps: int
     ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
-        optimizer = build(self.optimizer, list(trainable(objective)))
+        """The optimizer, and the scheduler told how many steps there will be."""
+        optimizer = build(self.optimizer, list(trainable(objective)), key="fit.optimizer")
         if self.scheduler is None:
             return optimizer, None
         total = self.epochs * (steps if self.interval == "step" else 1)
         offered = dict.fromkeys(("total_steps", "T_max", "total_iters"), total)
-        scheduler = build(self.scheduler, optimizer, offered=offered)
-        if isinstance(scheduler, ReduceLROnPlateau) and self.interval == "step":
-            raise UserError("fit.interval must be epoch for ReduceLROnPlateau")
-        return optimizer, scheduler
+        return optimizer, build(self.scheduler, optimizer, offered=offered, key="fit.scheduler")
 
     def _averaged(self, student: nn.Module) -> AveragedModel | None:
         if self.average is None:
@@ -168,9 +181,6 @@ class Best:
 
     def offer(self, student: nn.Module, measured: Mapping[str, float], keep: str) -> None:
         """Look at one epoch's validation; the weights are copied only if they may be kept."""
-        if measured and self.monitor not in measured:
-            known = ", ".join(measured)
-            raise UserError(f"fit.monitor={self.monitor} is not measured; choose from {known}")
         self.age += 1
         if measured and measured[self.monitor] < self.value:
             self.value, self.epoch, self.age = measured[self.monitor], self.epoch + self.age, 0

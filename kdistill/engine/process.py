@@ -1,5 +1,6 @@
 """Process: which device, precision and threads a run uses; the only file that says cuda or bf16."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 
 from kdistill.errors import UserError
 
+THREADS = torch.get_num_threads()  # torch's own choice, before any run set another
 KINDS = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -51,8 +53,9 @@ class Process:
             self.precision = "bf16" if _native_bf16(self.kind) else "fp32"
         if self.precision == "fp16" and self.kind == "cpu":
             raise UserError("device.precision=fp16 is not for CPUs; use fp32 or bf16")
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
+        torch.set_num_threads(self.threads or THREADS)
+        if self.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA asks for it
         torch.use_deterministic_algorithms(self.deterministic)
         return self
 

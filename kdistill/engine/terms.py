@@ -7,6 +7,8 @@ from torch import Tensor
 
 from kdistill.errors import UserError
 
+CHECKED = 1000  # steps between two looks for NaN within an epoch
+
 
 class Diverged(UserError):
     """A loss term became NaN or infinite."""
@@ -20,7 +22,7 @@ class Diverged(UserError):
 
 
 class Terms:
-    """Collects scalars without waiting for the device; `means` reads them, all at once."""
+    """Collects scalars without waiting for the device each step; `means` reads them all."""
 
     def __init__(self, stage: str, first_step: int) -> None:
         self.stage, self.first_step = stage, first_step
@@ -35,20 +37,22 @@ class Terms:
         self._rows.append(torch.stack([term.detach().float() for term in terms.values()]))
         self._counts.append(samples)
         self._rates.append(learning_rate)
+        if len(self._rows) % CHECKED == 0:
+            self._table()
+
+    def _table(self) -> Tensor:
+        """[steps, terms]; reading it waits for the device."""
+        table = torch.stack(self._rows).cpu().double()
+        bad = torch.nonzero(~table.isfinite())
+        if len(bad):
+            at, term = bad[0].tolist()
+            step, value, rate = self.first_step + at + 1, float(table[at, term]), self._rates[at]
+            raise Diverged(self.stage, step, self._names[term], value, rate)
+        return table
 
     def means(self) -> dict[str, float]:
         """Mean of each term over the samples; raises Diverged at the first that is not finite."""
-        table = torch.stack(self._rows).cpu().double()  # [steps, terms]
-        bad = torch.nonzero(~table.isfinite())
-        if len(bad):
-            step, term = bad[0].tolist()
-            raise Diverged(
-                self.stage,
-                self.first_step + step + 1,
-                self._names[term],
-                float(table[step, term]),
-                self._rates[step],
-            )
+        table = self._table()
         weights = torch.tensor(self._counts, dtype=torch.float64)
         values = (table * weights[:, None]).sum(dim=0) / math.fsum(self._counts)
         return dict(zip(self._names, values.tolist(), strict=True))

@@ -47,6 +47,8 @@ class Classification:
             measures |= against_teacher(answered, taught)
         return measures
 
+    validated = ("errors", "nll")  # what `validate` returns
+
     def validate(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         """What training looks at after each epoch: errors (count) and nll (nats)."""
         answered = logits.double().log_softmax(1).clamp(min=FLOOR)

@@ -20,16 +20,16 @@ from kdistill.events import Listener, Progress, StageEnded, StageStarted
 from kdistill.signals.signals import Answers, Signals
 
 BATCH = 512  # inputs per question
-RESIDENT_BYTES = 2 << 30  # larger arrays stay memory-mapped files
+RESIDENT_BYTES = 2 << 30  # larger arrays are looked up in the memory-mapped file
 
 
 def answers_folder(
-    cache: Path | None, teacher: str | None, data: str | None, precision: str
+    cache: Path | None, teacher: str | None, examples: Examples, precision: str
 ) -> Path | None:
-    """Where a teacher's answers about a data set are kept; None where either has no name."""
-    if not (cache and teacher and data):
+    """Where a teacher's answers about such examples are kept; None where either has no name."""
+    if not (cache and teacher and examples.origin):
         return None
-    return cache / "answers" / fingerprint(teacher, data, precision)
+    return cache / "answers" / fingerprint(teacher, examples.origin, precision)
 
 
 class StoredAnswers:
@@ -48,14 +48,18 @@ class StoredAnswers:
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
         """The stored rows of the batch; KeyError for a signal that was not collected."""
-        assert batch.index is not None
-        stored = {need: self._rows[need] for need in needs}
-        return Signals(
-            **{
-                need: rows[batch.index.to(rows.device)].to(self.device)
-                for need, rows in stored.items()
-            }
-        )
+        if batch.index is None:
+            raise TypeError("inputs without an index have no stored answers")
+        found = {}
+        for need in needs:
+            rows = self._rows[need]
+            found[need] = rows[batch.index.to(rows.device)].to(self.device)
+        return Signals(**found)
+
+    def missing(self, examples: Examples, need: str) -> Tensor:
+        """The rows [m] of `examples` that no answer is stored for."""
+        _, known = self._read(need, int(examples.index.max()) + 1)
+        return torch.nonzero(~known[examples.index]).flatten()
 
     def collect(
         self, examples: Examples, needs: frozenset[str], listener: Listener, description: str = ""
@@ -73,53 +77,54 @@ class StoredAnswers:
         listener(StageEnded("signals", time.monotonic() - started, self.asked == 0, note))
 
     def _collect(self, examples: Examples, need: str, listener: Listener) -> None:
-        stored, known = self._read(need, int(examples.index.max()) + 1)
-        missing = torch.nonzero(~known[examples.index]).flatten()
+        missing = self.missing(examples, need)
         self.asked += len(missing)
         self.reused += len(examples) - len(missing)
         if len(missing):
             listener(StageStarted("signals", steps=len(missing)))
-            done = 0
-            for batch in in_order(examples.take(missing), BATCH, self.device):
-                value = getattr(self.teacher.answer(batch, frozenset({need})), need).cpu()
-                if (
-                    stored is None
-                    or len(stored) < len(known)
-                    or stored.shape[1:] != value.shape[1:]
-                ):
-                    grown = torch.zeros(len(known), *value.shape[1:], dtype=value.dtype)
-                    if stored is not None:
-                        grown[: len(stored)] = stored
-                    stored = grown
-                assert batch.index is not None
-                index = batch.index.cpu()
-                stored[index], known[index] = value, True
-                done += len(batch)
-                listener(Progress("signals", done))
-            self._write(need, stored, known)
-        assert stored is not None
-        fits = stored.numel() * stored.element_size() <= RESIDENT_BYTES
-        self._rows[need] = stored.to(self.device) if fits else stored
+            stored, known = self._asked(examples.take(missing), need, listener)
+            if self.folder is None:
+                self._rows[need] = stored.to(self.device)
+                return
+            for name, value in ((f"{need}.npy", stored), (f"{need}.known.npy", known)):
+                with replacing(self.folder / name) as sibling, sibling.open("wb") as file:
+                    np.save(file, value.numpy())
+        kept, _ = self._read(need, int(examples.index.max()) + 1)
+        fits = kept.numel() * kept.element_size() <= RESIDENT_BYTES
+        self._rows[need] = kept.to(self.device) if fits else kept
 
-    def _read(self, need: str, positions: int) -> tuple[Tensor | None, Tensor]:
-        """What is stored of a signal (memory-mapped) and which positions are known."""
-        known = torch.zeros(positions, dtype=torch.bool)
-        if self.folder is None or not (self.folder / f"{need}.known.npy").is_file():
-            return None, known
-        before = torch.from_numpy(np.load(self.folder / f"{need}.known.npy", allow_pickle=False))
-        if len(before) >= positions:
-            known = before
-        else:
-            known[: len(before)] = before
-        rows = np.load(self.folder / f"{need}.npy", mmap_mode="c", allow_pickle=False)
+    def _asked(self, examples: Examples, need: str, listener: Listener) -> tuple[Tensor, Tensor]:
+        """What is stored with the answers about `examples` added, and which positions are known."""
+        stored, known = self._read(need, int(examples.index.max()) + 1)
+        done = 0
+        for batch in in_order(examples, BATCH, self.device):
+            value = getattr(self.teacher.answer(batch, frozenset({need})), need).cpu()
+            if len(stored) < len(known):
+                grown = torch.zeros(len(known), *value.shape[1:], dtype=value.dtype)
+                if len(stored):
+                    grown[: len(stored)] = stored
+                stored = grown
+            index = batch.index.cpu()  # type: ignore[union-attr]
+            stored[index], known[index] = value, True
+            done += len(batch)
+            listener(Progress("signals", done))
+        return stored, known
+
+    def _read(self, need: str, positions: int) -> tuple[Tensor, Tensor]:
+        """Stored rows (memory-mapped), and which of `positions` are known; none when damaged."""
+        nothing = torch.zeros(0), torch.zeros(positions, dtype=torch.bool)
+        if self.folder is None:
+            return nothing
+        try:
+            flags = np.load(self.folder / f"{need}.known.npy", allow_pickle=False)
+            rows = np.load(self.folder / f"{need}.npy", mmap_mode="c", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return nothing
+        if len(rows) < len(flags):
+            return nothing
+        known = torch.zeros(max(positions, len(flags)), dtype=torch.bool)
+        known[: len(flags)] = torch.from_numpy(flags)
         return torch.from_numpy(rows), known
-
-    def _write(self, need: str, stored: Tensor | None, known: Tensor) -> None:
-        if self.folder is None or stored is None:
-            return
-        for name, value in ((f"{need}.npy", stored), (f"{need}.known.npy", known)):
-            with replacing(self.folder / name) as sibling, sibling.open("wb") as file:
-                np.save(file, value.numpy())
 
     def _lock(self) -> FileLock | nullcontext[None]:
         if self.folder is None:

@@ -1,6 +1,7 @@
 """Frozen: a network that only answers, such as a library user's own teacher."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 from torch import nn
@@ -22,7 +23,8 @@ class Frozen:
 
     def prepare(self, context: Context) -> None:
         self.process: Process = context.process
-        freeze(self.network).to(context.process.device)
+        # a copy: the user's own keeps its mode, its gradients and its device
+        self.network = freeze(deepcopy(self.network)).to(context.process.device)
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
         return ask_frozen(self.network, batch, self.process)

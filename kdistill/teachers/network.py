@@ -19,7 +19,8 @@ from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import EpochStream
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
-from kdistill.events import StageEnded
+from kdistill.errors import UserError
+from kdistill.events import Listener, StageEnded, Warned
 from kdistill.models.network import make_network
 from kdistill.signals.signals import Signals
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
@@ -111,13 +112,7 @@ class NetworkTeacher:
             return
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # jobs of a sweep side by side: one trains, others wait
-            if (folder / "teacher.json").is_file():
-                load_weights(
-                    self.network, read_weights(folder / "weights.safetensors"), str(folder)
-                )
-                took = read_json(folder / "teacher.json")["seconds"]
-                note = f"trained once in {took:.0f} s"
-                context.listener(StageEnded(self.stage, 0.0, True, note))
+            if (folder / "teacher.json").is_file() and self._reused(folder, context.listener):
                 return
             started = time.monotonic()
             self._train(context)
@@ -127,14 +122,38 @@ class NetworkTeacher:
             created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
             write_json(folder / "teacher.json", {**about, "created": created, "model": self.model})
 
+    def _reused(self, folder: Path, listener: Listener) -> bool:
+        """Load the stored weights; False, with a warning, when they are damaged."""
+        try:
+            state = read_weights(folder / "weights.safetensors")
+            load_weights(self.network, state, str(folder))
+            took = read_json(folder / "teacher.json")["seconds"]
+        except UserError as error:
+            listener(Warned(f"a stored teacher is damaged and is trained again ({error})"))
+            return False
+        listener(StageEnded(self.stage, 0.0, True, f"trained once in {took:.0f} s"))
+        return True
+
     def _train(self, context: Context) -> None:
-        dataset, process, fit = context.dataset, context.process, build(self.fit)
+        dataset, process = context.dataset, context.process
+        fit = build(self.fit, key="teacher.fit")
+        fit.check(len(dataset.validation) > 0, context.measure.validated)
         augmentation: list[Augmentation] = [build(each) for each in self.augmentation]
         examples = self._resample(dataset.train) if self.bootstrap else dataset.train
         stream = EpochStream(examples, fit.batch_size, self.seed, process.device, augmentation)
         validate = validator(dataset.validation, context.measure.validate, process)
         objective = Objective(self.network, build(self.loss))
-        fit(objective, stream, None, process, validate, self.stage, self.seed, context.listener)
+        tell = context.listener
+        fit(
+            objective,
+            stream,
+            None,
+            process,
+            validate,
+            stage=self.stage,
+            seed=self.seed,
+            listener=tell,
+        )
 
     def _resample(self, examples: Examples) -> Examples:
         generator = torch.Generator().manual_seed(self.seed)
