@@ -209,3 +209,12 @@ def test_batches_in_order_may_be_changed_in_place() -> None:
     for batch in in_order(_examples(), 10, CPU):
         batch.inputs.zero_()
     assert torch.equal(PICTURES, before)
+
+
+def test_a_lone_last_example_joins_the_batch_before() -> None:
+    examples = Examples(torch.arange(9.0)[:, None], None, torch.arange(9))
+    for size, expected in ((4, [4, 5]), (3, [3, 3, 3]), (2, [2, 2, 2, 3]), (1, [1] * 9), (20, [9])):
+        stream = EpochStream(examples, size, 0, torch.device("cpu"))
+        batches = [next(stream) for _ in range(len(stream))]
+        assert [len(batch) for batch in batches] == expected
+        assert sorted(torch.cat([batch.index for batch in batches]).tolist()) == list(range(9))

@@ -45,7 +45,16 @@ def fitted(examples: Examples, student: nn.Module, loss=None, teacher=None, **ke
     objective = Objective(student, loss or HardLabels())
     process = Process("cpu", "fp32").start()
     fit = Fit(**options)
-    return fit(objective, stream, teacher, process, validate, "student", 7, listener)
+    return fit(
+        objective,
+        stream,
+        teacher,
+        process,
+        validate,
+        stage="student",
+        seed=7,
+        listener=listener,
+    )
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -185,12 +194,16 @@ def test_plateau_scheduler_follows_validation(examples: Examples) -> None:
     rates = [event.learning_rate for event in events if isinstance(event, EpochEnded)]
     assert rates == pytest.approx([0.1, 0.01, 0.001])
     with pytest.raises(UserError, match="interval must be epoch"):
-        fitted(examples, network(), **keys)
+        Fit(1, 8, SGD, plateau).check(True, ["errors"])
 
 
-def test_unknown_monitor_is_refused(examples: Examples) -> None:
+def test_what_validation_cannot_give_is_refused() -> None:
     with pytest.raises(UserError, match="monitor=loss is not measured; choose from errors, nll"):
-        fitted(examples, network(), monitor="loss", validate=lambda _: {"errors": 1, "nll": 1})
+        Fit(1, 8, SGD, monitor="loss").check(True, ["errors", "nll"])
+    for keys in ({"patience": 2}, {"keep": "best"}):
+        Fit(1, 8, SGD, **keys).check(True, ["errors"])
+        with pytest.raises(UserError, match="set dataset.validation"):
+            Fit(1, 8, SGD, **keys).check(False, ["errors"])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
@@ -45,11 +46,13 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)], ids=str)
-@pytest.mark.parametrize("path", STUDENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("option", [path.stem for path in STUDENTS])
 def test_every_student_config_answers_grey_and_coloured_images(
-    path: Path, shape: tuple[int, ...]
+    option: str, shape: tuple[int, ...]
 ) -> None:
-    network = make_network(OmegaConf.load(path), shape, classes=7)
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        config = compose(overrides=[f"+student={option}"]).student
+    network = make_network(config, shape, classes=7)
     assert network.training
     images = torch.randint(0, 256, (3, *shape), dtype=torch.uint8)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """Stored answers: asked once per input, found by position whatever the order, kept between runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from kdistill.data.streams import EpochStream, in_order
 from kdistill.events import StageEnded, silent
 from kdistill.signals import store
 from kdistill.signals.signals import Signals
-from kdistill.signals.store import StoredAnswers
+from kdistill.signals.store import StoredAnswers, answers_folder
 
 CPU = torch.device("cpu")
 LOGITS = frozenset({"logits"})
@@ -99,3 +100,25 @@ def test_says_what_was_asked_and_what_reused(tmp_path: Path, examples: Examples)
     (ended,) = (event for event in told if isinstance(event, StageEnded))
     assert ended.reused
     assert ended.note == "0 inputs asked, 60 answers reused"
+
+
+def test_answers_are_kept_apart_by_what_was_asked(tmp_path: Path, examples: Examples) -> None:
+    named = replace(examples, origin="a")
+    assert answers_folder(tmp_path, "teacher", examples, "fp32") is None
+    folders = {
+        answers_folder(tmp_path, "teacher", named, "fp32"),
+        answers_folder(tmp_path, "teacher", replace(examples, origin="b"), "fp32"),
+        answers_folder(tmp_path, "teacher", named, "bf16"),
+        answers_folder(tmp_path, "another", named, "fp32"),
+    }
+    assert len(folders) == 4
+    assert answers_folder(tmp_path, "teacher", named.take(torch.arange(3)), "fp32") in folders
+
+
+@pytest.mark.parametrize("damaged", ["logits.npy", "logits.known.npy"])
+def test_damaged_answers_are_asked_again(tmp_path: Path, examples: Examples, damaged: str) -> None:
+    stored(Counting(), tmp_path / "answers", examples)
+    (tmp_path / "answers" / damaged).write_bytes(b"\x93NUMPY")
+    again = stored(Counting(), tmp_path / "answers", examples)
+    assert (again.asked, again.reused) == (60, 0)
+    assert stored(Counting(), tmp_path / "answers", examples).reused == 60
