@@ -11,6 +11,7 @@ from pathlib import Path
 from kdistill.cli._arguments import Parser
 from kdistill.errors import UserError
 from kdistill.paths import cache_folder
+from kdistill.report.numbers import file_size
 
 KINDS = {"teachers": "teacher.json", "answers": "answers.json"}  # folder: what describes an entry
 
@@ -71,13 +72,13 @@ def show(stored: list[Entry]) -> int:
             entry.kind,
             entry.path.name,
             entry.description,
-            readable(entry.size),
+            file_size(entry.size),
             f"{age.days} d" if age.days else f"{age.seconds // 3600} h",
             f"{entry.seconds:.0f} s",
         )
     if stored:
         Console().print(table)
-    total = readable(sum(entry.size for entry in stored))
+    total = file_size(sum(entry.size for entry in stored))
     print(f"{len(stored)} entries, {total} in {cache_folder()}")
     return 0
 
@@ -88,7 +89,7 @@ def clean(older_than: float | None, sure: bool) -> int:
         raise UserError(f"--older-than must be >= 0 days, got {older_than:g}")
     limit = datetime.now(timezone.utc) - timedelta(days=older_than or 0)
     doomed = [entry for entry in entries() if older_than is None or entry.created < limit]
-    freed = readable(sum(entry.size for entry in doomed))
+    freed = file_size(sum(entry.size for entry in doomed))
     if doomed and not sure and not _agreed(f"remove {len(doomed)} entries, {freed}? [y/N] "):
         print("nothing removed")
         return 0
@@ -102,13 +103,3 @@ def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise UserError("cache clean asks before it removes; without a terminal, add --yes")
     return input(question).strip().lower() in ("y", "yes")
-
-
-def readable(size: int) -> str:
-    """`size` bytes in the largest unit that leaves at least one: 12.3 MB."""
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -38,18 +38,18 @@ def drawn(plan: "Plan") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from kdistill.cli.cache import readable
+    from kdistill.report.numbers import file_size
 
     data = plan.dataset
     table = Table("stage", "what", "keeps", "takes", title=plan.name, show_footer=True)
-    size = f"{data.train} training inputs, {readable(data.bytes)}"
+    size = f"{data.train} training inputs, {file_size(data.bytes)}"
     table.add_row("data", Text(f"{data.name} ({data.source}), {size}"), "", "")
     for step in plan.steps:
         takes = Text("reused", "green") if step.reused else Text(duration(step.seconds))
-        keeps = readable(step.bytes) if step.bytes else ""
+        keeps = file_size(step.bytes) if step.bytes else ""
         table.add_row(Text(step.stage), Text(step.what), keeps, takes)
-    memory = f"loss {plan.loss}, on {plan.device}, {readable(plan.memory_bytes)} of memory"
-    kept = readable(sum(step.bytes for step in plan.steps))
+    memory = f"loss {plan.loss}, on {plan.device}, {file_size(plan.memory_bytes)} of memory"
+    kept = file_size(sum(step.bytes for step in plan.steps))
     footers = (Text("in all"), Text(memory), Text(kept), Text(duration(plan.seconds)))
     for column, footer in zip(table.columns, footers, strict=True):
         column.footer = footer

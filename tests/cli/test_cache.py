@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from kdistill.cli import main
-from kdistill.cli.cache import entries, readable
+from kdistill.cli.cache import entries
 
 
 @pytest.fixture
@@ -76,10 +76,3 @@ def test_a_mistake_is_one_line_and_removes_nothing(words, said, cache, monkeypat
     assert said in told
     assert told.count("\n") == 1
     assert len(list(entries())) == 4
-
-
-@pytest.mark.parametrize(
-    ("size", "said"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_340_000_000, "2.3 GB")]
-)
-def test_readable(size, said):
-    assert readable(size) == said
