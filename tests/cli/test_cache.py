@@ -33,9 +33,9 @@ def test_lists_kind_name_description_size_age_and_time(cache, capsys):
     assert main(["cache"]) == 0
     shown = capsys.readouterr().out
     row = next(line for line in shown.splitlines() if "aaa" in line)
-    for part in ("teachers", "MLP seed 1", "1.5 MB", "3 d", "12 s"):
+    for part in ("teachers", "MLP seed 1", "1.50 MB", "3 d", "12 s"):
         assert part in row
-    assert f"4 entries, 4.5 MB in {cache}" in shown
+    assert f"4 entries, 4.50 MB in {cache}" in shown
     assert "(unfinished)" in next(line for line in shown.splitlines() if "ddd" in line)
 
 
@@ -48,7 +48,7 @@ def test_an_empty_cache_is_no_error(tmp_path, monkeypatch, capsys):
 
 def test_clean_removes_all_and_says_what_it_freed(cache, capsys):
     assert main(["cache", "clean", "--yes"]) == 0
-    assert "removed 4 entries, 4.5 MB freed" in capsys.readouterr().out
+    assert "removed 4 entries, 4.50 MB freed" in capsys.readouterr().out
     assert list(entries()) == []
 
 
