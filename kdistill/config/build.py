@@ -37,6 +37,8 @@ ALLOWED = (
 )
 # what the pipeline offers to a constructor that has a parameter of that name and no value for it
 OFFERED = ("input_shape", "classes", "total_steps", "T_max", "total_iters")
+# our rooms whose code decides what a trained model becomes
+TRAINING = ("data", "models", "signals", "losses", "engine", "teachers")
 # what Hydra gives a meaning; lists and dicts always arrive as such (its _convert_: all)
 SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_")
 
@@ -133,8 +135,10 @@ def sources(config: Any) -> dict[str, str]:
 
 def _files(package: ModuleType) -> list[Path]:
     if hasattr(package, "__path__"):
-        rooms = [Path(folder) for folder in package.__path__]
-        return sorted(file for room in rooms for file in room.rglob("*.py"))
+        roots = [Path(folder) for folder in package.__path__]
+        if package.__name__ == "kdistill":
+            roots = [root / room for root in roots for room in TRAINING]
+        return sorted(file for root in roots for file in root.rglob("*.py"))
     home = Path(package.__file__ or "").parent
     loaded = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     return sorted(Path(file) for file in loaded if file and Path(file).parent == home)
