@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import write_tensors
-from kdistill.artifacts.result import ModelResult
+from kdistill.artifacts.result import Measure, ModelResult
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.data.batch import Dataset
+from kdistill.data.batch import Dataset, Examples
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -21,10 +21,18 @@ def test_logits(
     networks: Mapping[str, nn.Module], dataset: Dataset, process: Process
 ) -> dict[str, Tensor]:
     """Logits [n, classes] on the test set by model name."""
-    logits = {name: predict(network, dataset.test, process) for name, network in networks.items()}
+    return _logits(networks, dataset.test, "test", process)
+
+
+def _logits(
+    networks: Mapping[str, nn.Module], examples: Examples, part: str, process: Process
+) -> dict[str, Tensor]:
+    logits = {name: predict(network, examples, process) for name, network in networks.items()}
     for name, said in logits.items():
         if said.isnan().any():
-            raise UserError(f"{name}: its logits on the test set are NaN; lower the learning rate")
+            raise UserError(
+                f"{name}: its logits on the {part} set are NaN; lower the learning rate"
+            )
     return logits
 
 
@@ -41,6 +49,7 @@ def measure_models(
     files = {"teacher": None, "student": folder.student, "baseline": folder.baseline}
     models: dict[str, ModelResult | None] = dict.fromkeys(files)
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
+    validated = validation_measures(networks, dataset.validation, measure, process)
     for name, network in networks.items():
         beside = None if name == "teacher" else logits.get("teacher")
         spent = cost(network, dataset.input_shape, dtype, files[name], process.device)
@@ -48,8 +57,25 @@ def measure_models(
             ModelResult(measure(predict(member, dataset.test, process), labels))
             for member in (teacher.members if teacher and name == "teacher" else ())
         ]
-        models[name] = ModelResult(measure(logits[name], labels, beside), spent, alone)
+        scores = measure(logits[name], labels, beside)
+        models[name] = ModelResult(scores, spent, alone, validated.get(name, {}))
     return models
+
+
+def validation_measures(
+    networks: Mapping[str, nn.Module],
+    validation: Examples,
+    measure: Classification,
+    process: Process,
+) -> dict[str, dict[str, Measure]]:
+    """Measures by model on the validation part; none where it is empty or has no labels."""
+    if not len(validation) or validation.labels is None:
+        return {}
+    logits = _logits(networks, validation, "validation", process)
+    return {
+        name: measure(said, validation.labels, None if name == "teacher" else logits.get("teacher"))
+        for name, said in logits.items()
+    }
 
 
 def compression(

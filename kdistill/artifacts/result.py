@@ -40,6 +40,7 @@ class ModelResult:
     measures: dict[str, Measure]
     cost: Cost | None = None
     members: "list[ModelResult]" = field(default_factory=list)  # of an ensemble
+    validation: dict[str, Measure] = field(default_factory=dict)  # what selects between runs
 
 
 @dataclass(frozen=True)
