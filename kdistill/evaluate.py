@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import write_tensors
@@ -11,10 +12,12 @@ from kdistill.data.batch import Dataset, Examples
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.measures.classification import Classification
+from kdistill.measures.classification import Classification, divergences, log_probabilities
 from kdistill.measures.cost import cost
 from kdistill.measures.significance import closed_gap, mcnemar
 from kdistill.teachers.teacher import Teacher
+
+SHOWN = 8  # inputs in the gallery
 
 
 def test_logits(
@@ -54,7 +57,10 @@ def measure_models(
         beside = None if name == "teacher" else logits.get("teacher")
         spent = cost(network, dataset.input_shape, dtype, files[name], process.device)
         alone = [
-            ModelResult(measure(predict(member, dataset.test, process), labels))
+            ModelResult(
+                measure(predict(member, dataset.test, process), labels),
+                cost(member, dataset.input_shape, dtype, None, process.device, batch_sizes=()),
+            )
             for member in (teacher.members if teacher and name == "teacher" else ())
         ]
         scores = measure(logits[name], labels, beside)
@@ -120,3 +126,14 @@ def write_predictions(dataset: Dataset, logits: Mapping[str, Tensor], folder: Ru
     probabilities = {name: said.softmax(dim=1) for name, said in logits.items()}
     about = {"index": dataset.test.index, "labels": dataset.test.labels}
     write_tensors(folder.predictions, {**about, **probabilities})
+    if "teacher" in logits:
+        write_gallery(dataset, logits["student"], logits["teacher"], folder)
+
+
+def write_gallery(dataset: Dataset, student: Tensor, teacher: Tensor, folder: RunFolder) -> None:
+    """The test inputs on which the student's answer is furthest from the teacher's."""
+    each = divergences(log_probabilities(student), log_probabilities(teacher))
+    rows = each.sort(descending=True, stable=True).indices[:SHOWN]
+    chosen = dataset.test.take(rows).inputs
+    inputs = torch.stack([chosen[place] for place in range(len(rows))])
+    write_tensors(folder.gallery, {"inputs": inputs, "row": rows})

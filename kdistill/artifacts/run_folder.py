@@ -1,10 +1,17 @@
-"""The run folder: one name for every file of a run, and the history that grows while it works."""
+"""The run folder: a name for every file of a run, who may work in it, and its growing history."""
 
 import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from kdistill.artifacts.configs import first_difference, read_config
+from kdistill.artifacts.files import make_folder, told, write_text
 from kdistill.errors import UserError
 
 
@@ -52,6 +59,11 @@ class RunFolder:
         return self.path / "predictions.safetensors"
 
     @property
+    def gallery(self) -> Path:
+        """The few test inputs the report shows: inputs [shown, ...], row [shown] of predictions."""
+        return self.path / "gallery.safetensors"
+
+    @property
     def result(self) -> Path:
         return self.path / "result.json"
 
@@ -68,17 +80,79 @@ class RunFolder:
     def report_html(self) -> Path:
         return self.path / "report.html"
 
-    def fresh(self) -> "RunFolder":
-        """Itself, without what an unfinished run left; UserError when it holds a finished one."""
-        if self.result.is_file():
-            raise UserError(f"{self.path}: holds a finished run; name another folder, or remove it")
+    @property
+    def work(self) -> Path:
+        """A folder of what an unfinished run goes on from; removed when the run is finished."""
+        return self.path / "resume"
+
+    @property
+    def stages(self) -> Path:
+        """A line of JSON for each stage that has ended: {stage, seconds}."""
+        return self.work / "stages.jsonl"
+
+    @property
+    def signals(self) -> Path:
+        """What the teacher was asked, for the report of a run that was interrupted after that."""
+        return self.work / "signals.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Work alone in the folder, which is made; UserError while another process does."""
+        lock = FileLock(make_folder(self.path) / ".lock", timeout=0)
+        try:
+            with told(self.path / ".lock"):
+                lock.acquire()
+        except Timeout:
+            raise UserError(
+                f"{self.path}: another process works on this run; wait for it, or name another "
+                "folder (hydra.run.dir=FOLDER)"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def holds(self, config: Mapping[str, Any]) -> bool:
+        """Whether the run of `config` lies here, finished or not. Device and cache may differ.
+
+        UserError when a run of another config does; one that has failed is out of the way.
+        """
+        if not self.config.is_file() or not config:
+            if self.result.is_file():
+                raise UserError(
+                    f"{self.path}: holds a finished run; name another folder, or remove it"
+                )
+            return False
+        differs = first_difference(read_config(self.config), config)
+        if differs and not (self.failed.is_file() and not self.result.is_file()):
+            raise UserError(
+                f"{self.path}: holds a run of another config ({differs}); name another folder, "
+                "or remove it"
+            )
+        return not differs
+
+    def begin(self, config: Mapping[str, Any]) -> None:
+        """Make ready to start the run of `config`, or to go on with it; UserError as `holds`."""
+        if self.holds(config):
+            mend(self.history)
+            mend(self.stages)
+        else:
+            self._clear()
+        self.failed.unlink(missing_ok=True)
+        make_folder(self.work)
+
+    def _clear(self) -> None:
         for file in (
-            *(self.failed, self.history, self.teacher, self.predictions),
+            *(self.history, self.teacher, self.predictions, self.config),
             *(self.student, self.student_config, self.baseline),
             *(self.report_markdown, self.report_html),
         ):
             file.unlink(missing_ok=True)
-        return self
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def end(self) -> None:
+        """Remove what only an unfinished run needs."""
+        shutil.rmtree(self.work, ignore_errors=True)
 
     def finished(self) -> "RunFolder":
         """Itself; UserError when it is not the folder of a finished run."""
@@ -91,10 +165,15 @@ class RunFolder:
 
 
 def append_line(path: Path, value: dict[str, Any]) -> None:
-    """Append `value` as one line of JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    """Append `value` as one line of JSON; UserError when the folder is gone or the disk full."""
+    with told(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(value) + "\n")
+
+
+def mend(path: Path) -> None:
+    """Cut off a last line of a .jsonl file that a crash cut short, so that the next stands alone."""
+    if path.is_file() and (text := path.read_bytes()) and not text.endswith(b"\n"):
+        write_text(path, text[: text.rfind(b"\n") + 1].decode("utf-8", errors="replace"))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

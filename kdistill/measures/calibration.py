@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+BINS = 15
 RESAMPLES = 200
 
 

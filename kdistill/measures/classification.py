@@ -6,7 +6,7 @@ import sys
 from torch import Tensor
 
 from kdistill.artifacts.result import Measure
-from kdistill.measures.calibration import calibration_error
+from kdistill.measures.calibration import BINS, calibration_error
 from kdistill.measures.intervals import normal, wilson
 
 MAIN = ("errors", "accuracy", "nll", "brier", "ece")
@@ -21,7 +21,7 @@ class Classification:
     bins: of the calibration error, >= 1.
     """
 
-    def __init__(self, main: str = "errors", bins: int = 15) -> None:
+    def __init__(self, main: str = "errors", bins: int = BINS) -> None:
         if main not in MAIN:
             raise ValueError(f"main must be one of {', '.join(MAIN)}, got {main}")
         if bins < 1:
@@ -38,13 +38,12 @@ class Classification:
         (share of cases with the same top-1 answer) and kl_to_teacher (KL(teacher || model) at
         T = 1). nll and kl_to_teacher are in nats.
         """
-        answered = logits.cpu().double().log_softmax(1).clamp(min=FLOOR)
+        answered = log_probabilities(logits)
         measures: dict[str, Measure] = {}
         if labels is not None:
             measures |= against_labels(answered, labels.cpu(), self.bins)
         if teacher_logits is not None:
-            taught = teacher_logits.cpu().double().log_softmax(1).clamp(min=FLOOR)
-            measures |= against_teacher(answered, taught)
+            measures |= against_teacher(answered, log_probabilities(teacher_logits))
         return measures
 
     validated = ("errors", "nll")  # what `validate` returns
@@ -79,11 +78,20 @@ def against_teacher(answered: Tensor, taught: Tensor) -> dict[str, Measure]:
     """Measures of log-probabilities against the teacher's (both [n, classes], finite)."""
     n = len(answered)
     same = int((answered.argmax(1) == taught.argmax(1)).sum())
-    divergence = (taught.exp() * (taught - answered)).sum(1)
     return {
         "agreement": Measure(same / n, n, wilson(same, n), "fraction", "higher"),
-        "kl_to_teacher": _mean(divergence, "nats"),
+        "kl_to_teacher": _mean(divergences(answered, taught), "nats"),
     }
+
+
+def divergences(answered: Tensor, taught: Tensor) -> Tensor:
+    """KL(teacher || model) of each case in nats, [n], from log-probabilities [n, classes]."""
+    return (taught.exp() * (taught - answered)).sum(1)
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Of each class, [n, classes] float64 on the CPU, all finite."""
+    return logits.cpu().double().log_softmax(1).clamp(min=FLOOR)
 
 
 def _mean(values: Tensor, unit: str) -> Measure:

@@ -20,11 +20,13 @@ def cost(
     input_dtype: torch.dtype,
     path: Path | None,
     device: torch.device,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> Cost:
     """The Cost of asking `module` about inputs [*input_shape] of `input_dtype` on `device`.
 
     bytes: of the file at `path`, else of the tensors that would be saved. latency_ms: median time
-    of a forward pass by batch size. Works on a copy in eval mode; `module` stays as it was.
+    of a forward pass for each of `batch_sizes`. Works on a copy in eval mode; `module` stays
+    as it was.
     """
     copy = deepcopy(module).to(device).eval()
     one = torch.zeros(1, *input_shape, dtype=input_dtype, device=device)
@@ -34,7 +36,7 @@ def cost(
         parameters=sum(parameter.numel() for parameter in copy.parameters()),
         bytes=path.stat().st_size if path else stored,
         multiply_adds=multiply_adds(copy, one),
-        latency_ms={str(size): milliseconds(copy, one, size) for size in BATCH_SIZES},
+        latency_ms={str(size): milliseconds(copy, one, size) for size in batch_sizes},
         latency_setting=f"{threads} thread{'s' * (threads > 1)}, {device.type}",
     )
 
