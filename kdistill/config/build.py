@@ -70,8 +70,9 @@ def to_plain(config: Any) -> Any:
         return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         missing = isinstance(error, MissingMandatoryValue)
-        said = "it needs a value" if missing else str(error).splitlines()[0]
-        raise UserError(f"{error.full_key or 'config'}: {said}") from error
+        key = error.full_key or "config"
+        said = f"it needs a value; give it as {key}=VALUE" if missing else _first_line(error)
+        raise UserError(f"{key}: {said}") from error
 
 
 def targets(config: Any, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -99,10 +100,7 @@ def resolve(target: Any, key: str = "_target_") -> Any:
     """
     own = trusted()
     if not isinstance(target, str) or not target.startswith(ALLOWED + own):
-        raise UserError(
-            f"{key}: {target} is not in a trusted package; if you trust it: "
-            f"KDISTILL_TRUST={str(target).split('.')[0]}"
-        )
+        raise UserError(f"{key}: {target} is not in a trusted package; {_instead(target)}")
     is_own = target.startswith(own) if own else False
     if is_own and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -113,6 +111,14 @@ def resolve(target: Any, key: str = "_target_") -> Any:
     if not (inspect.isclass(thing) or (is_own and callable(thing))):
         raise UserError(f"{key}: {target} is not a class")
     return thing
+
+
+def _instead(target: Any) -> str:
+    """What to do; nobody is told to trust Python's own modules, or all of torch."""
+    package = str(target).split(".")[0]
+    if package in sys.stdlib_module_names or package in {name.split(".")[0] for name in ALLOWED}:
+        return "a config may name classes of torch.nn, torch.optim, torchvision.models and kdistill"
+    return f"if you trust it: KDISTILL_TRUST={package}"
 
 
 def sources(config: Any) -> dict[str, str]:
@@ -155,6 +161,10 @@ def parameters_of(target: Any) -> Mapping[str, inspect.Parameter]:
 def dotted(key: str, name: str) -> str:
     """The key of `name` inside `key`, which is '' at the top."""
     return f"{key}.{name}" if key else str(name)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def _make(node: Any, key: str, args: tuple[Any, ...] = ()) -> Any:

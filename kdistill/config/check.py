@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from inspect import Parameter
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from kdistill.config.build import OFFERED, SPECIAL, dotted, parameters_of, resolve, targets
+from kdistill.config.kinds import fits, in_words
 from kdistill.errors import UserError, did_you_mean
 
 # what the pipeline hands to a constructor besides OFFERED, or takes out before it builds
@@ -14,8 +14,8 @@ HANDED = ("params", "optimizer")
 RESERVED = ("preprocessing",)
 # what a run reads at the top of its config
 GROUPS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
-KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache")
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache", "save_every")
+TOP = {"name": str, "seed": int, "baseline": bool, "cache": bool}  # those that are no groups
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
@@ -27,6 +27,9 @@ def check(config: Any) -> None:
     for name in config:
         if name not in KEYS and (slip := get_close_matches(name, KEYS, n=1, cutoff=0.8)):
             raise UserError(f"{name}: nothing reads this key; did you mean {slip[0]}?")
+        _refuse_kind(name, config[name], TOP.get(name, Parameter.empty))
+    if config.get("name") == "":
+        raise UserError("name: must not be empty; runs/<name> is the folder of the run")
     for key, node in targets(config):
         target = resolve(node["_target_"], dotted(key, "_target_"))
         parameters = parameters_of(target)
@@ -35,7 +38,7 @@ def check(config: Any) -> None:
         given = [name for name in node if name not in SPECIAL]
         _refuse_unknown(key, given, node["_target_"], parameters)
         for name in given:
-            if name in parameters:
+            if name in parameters and not _left_open(node[name], parameters[name]):
                 _refuse_kind(dotted(key, name), node[name], parameters[name].annotation)
         if not node.get("_partial_"):
             _refuse_missing(key, node, parameters)
@@ -53,16 +56,15 @@ def _refuse_unknown(
             raise UserError(f"{dotted(key, name)}: {target} has no parameter {name!r}{hint}")
 
 
+def _left_open(value: Any, parameter: Parameter) -> bool:
+    """null where the pipeline offers a value, or where it is the default however annotated."""
+    return value is None and (parameter.name in OFFERED or parameter.default is None)
+
+
 def _refuse_kind(key: str, value: Any, annotation: Any) -> None:
-    """Where a parameter wants a plain kind of value, refuse another; a range is its own to test."""
-    either = get_origin(annotation) in (Union, UnionType)
-    wanted = set(get_args(annotation) if either else [annotation]) - {type(None)}
-    if value is None or isinstance(value, dict) or not wanted <= KINDS.keys():
-        return
-    fits = wanted | {int} if float in wanted else wanted
-    if type(value) not in fits:
-        kinds = " or ".join(words for kind, words in KINDS.items() if kind in wanted)
-        raise UserError(f"{key}: must be {kinds}, got {value!r}")
+    """Where a parameter wants a kind of value, refuse another; a range is its own to test."""
+    if not fits(value, annotation):
+        raise UserError(f"{key}: must be {in_words(annotation)}, got {value!r}")
 
 
 def _refuse_missing(key: str, node: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:

@@ -16,7 +16,7 @@ Part = tuple[Tensor, Tensor | None]  # inputs [n, ...] and labels [n] int64
 def check_validation(validation: int | float) -> None:
     """Raises ValueError unless it is a count >= 0 or a fraction in [0, 1)."""
     fraction = isinstance(validation, float)
-    if validation < 0 or (fraction and validation >= 1):
+    if not validation >= 0 or (fraction and validation >= 1):  # NaN is not >= 0
         raise ValueError(
             f"validation must be a count >= 0 or a fraction in [0, 1), got {validation}"
         )

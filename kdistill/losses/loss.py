@@ -21,6 +21,7 @@ class Loss(nn.Module):
     student_needs: frozenset[str] = frozenset({"logits"})  # fields of Signals
     teacher_needs: frozenset[str] = frozenset({"logits"})  # empty: no teacher is asked
     needs_labels: bool = False
+    double_backward: bool = False  # whether it differentiates the student before the training does
     # which of tests/laws/ it obeys; a law it does not list must fail for it
     laws: ClassVar[frozenset[str]] = frozenset()
 
@@ -48,5 +49,6 @@ def labels_of(batch: Batch) -> Tensor:
 def number(name: str, value: float, low: float, above: bool = False) -> Tensor:
     """`value` as a scalar for a buffer; ValueError unless value >= low (> low if `above`)."""
     if not (value > low if above else value >= low) or value == float("inf"):
-        raise ValueError(f"{name} must be {'>' if above else '>='} {low:g}, got {value:g}")
+        bound = f"{'>' if above else '>='} {low:g}" if value != float("inf") else "finite"
+        raise ValueError(f"{name} must be {bound}, got {value:g}")
     return torch.tensor(float(value))

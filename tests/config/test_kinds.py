@@ -1,0 +1,63 @@
+"""fits() and in_words(): which values of a config a parameter's annotation lets stand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pytest
+from torch import Tensor
+
+from kdistill.config.kinds import fits, in_words
+
+
+class Grows(Protocol):
+    def grow(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("annotation", "fitting", "others"),
+    [
+        (int, [1, -1], [1.0, True, "1", None, [1], {"a": 1}]),
+        (float, [1, 0.5], [True, "1", None]),
+        (bool, [True], [1, "true"]),
+        (str, ["a"], [1, None]),
+        (int | None, [1, None], ["a"]),
+        (float | Tensor, [0.1, 1], ["fast", None, True]),
+        (Sequence[int], [[], [1, 2], (3,)], [3, ["a"], [1.5], "12", None]),
+        (list[int | str], [[1, "a"]], [[1.5], "a"]),
+        (float | Sequence[float], [0.5, [1, 0.5]], ["x", ["x"]]),
+        (tuple[float, float], [[0.9, 0.99]], [0.9, "a"]),
+        (Sequence[Grows], [[], [1]], [1, "a"]),
+        (Mapping[str, Any] | None, [{"a": 1}, None], ["cosine", [1]]),
+        (Literal["auto"] | bool, ["auto", False], ["maybe", 2]),
+        (Any, [1, "a", None, [1], {}], []),
+        (Path, ["a"], []),  # a class of the user's own: its constructor's to test
+        (Grows, ["a"], []),
+        ([1, 2], ["a"], []),  # Python allows any annotation
+    ],
+)
+def test_a_value_fits_or_not(annotation, fitting, others):
+    assert all(fits(value, annotation) for value in fitting)
+    assert not any(fits(value, annotation) for value in others)
+
+
+@pytest.mark.parametrize("annotation", [int, Sequence[float], Mapping[str, int], str | None])
+def test_a_target_may_become_anything(annotation):
+    assert fits({"_target_": "torch.nn.Linear"}, annotation)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        (float | Tensor, "a number"),
+        (int | None, "a whole number or null"),
+        (Sequence[int], "a list of whole numbers"),
+        (float | Sequence[float], "a number or a list of numbers"),
+        (Sequence[int | str], "a list of whole numbers or texts"),
+        (Sequence[Grows], "a list"),
+        (Mapping[str, Any], "a config of keys and values"),
+        (Literal["auto"] | bool, "auto or true or false"),
+    ],
+)
+def test_what_would_fit_is_said_in_words(annotation, said):
+    assert in_words(annotation) == said
