@@ -90,7 +90,7 @@ def compare(result: Result) -> Comparison:
         savings=[_saving(name, ratio) for name, ratio in result.compression.items() if ratio],
         members=_members(teacher, result.main) if teacher else [],
         seconds=[(name, numbers.duration(value)) for name, value in result.seconds.items()],
-        signals=_signals(result),
+        signals=signals_said(result),
     )
 
 
@@ -177,7 +177,8 @@ def _members(teacher: ModelResult, main: str) -> list[Member]:
     ]
 
 
-def _signals(result: Result) -> str:
+def signals_said(result: Result) -> str:
+    """What the teacher was asked during the run; empty where there was nobody to ask."""
     mode = result.signals.get("mode")
     if mode == "live":
         return "The teacher answered live, at every step."

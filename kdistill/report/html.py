@@ -1,17 +1,19 @@
 """report.html: one self-contained page that needs no network and no script."""
 
-from pathlib import Path
-
-from kdistill.artifacts.files import read_tensors
 from kdistill.artifacts.result import Result
-from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.report.charts import Chart
-from kdistill.report.comparison import Comparison, compare
+from kdistill.report.comparison import compare
+from kdistill.report.confusion import confusions
+from kdistill.report.contents import Contents
 from kdistill.report.curves import training_curves
+from kdistill.report.gallery import gallery
 from kdistill.report.markup import Markup, element, joined
+from kdistill.report.page import page, section
 from kdistill.report.page_tables import figures_table, members_table, savings_cards
 from kdistill.report.provenance import Pairs, data, origin, settings
 from kdistill.report.reliability import reliability_diagram
+from kdistill.report.softness import softness
+from kdistill.report.stages import stages
 from kdistill.report.tradeoff import tradeoff
 from kdistill.report.verdict import outcome, verdict
 
@@ -34,37 +36,24 @@ TERMS = (
 )  # fmt: skip
 
 
-def html(folder: RunFolder) -> str:
-    """The page of the finished run in `folder`; UserError when it is not finished or damaged."""
-    result = Result.read(folder.finished().result)
+def html(contents: Contents) -> str:
+    """The page of a finished run."""
+    result = contents.result
     compared = compare(result)
-    body = element(
-        "main",
+    return page(
+        f"{result.experiment}: kdistill report",
         _opening(result),
-        _section("Side by side", figures_table(compared)),
-        _section("Cost, student against teacher", savings_cards(compared)),
-        _section("Curves and calibration", _figures(folder, result)),
-        _section("The teacher's members", members_table(compared)),
-        _section("Where the time went", _time(compared)),
-        _section("Settings", _definitions(settings(folder))),
-        _section("Data and provenance", _provenance(result)),
-        _section("Terms", _definitions(list(TERMS))),
-        element("footer", "Made by kdistill from result.json; rebuild it with kdistill report."),
-    )
-    whole = joined(_head(result), Markup("<body>"), body, Markup("</body>\n</html>\n"))
-    return f'<!doctype html>\n<html lang="en">\n{whole}'
-
-
-def _head(result: Result) -> Markup:
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
-    nothing_but_style = "default-src 'none'; style-src 'unsafe-inline'"
-    return joined(
-        Markup('<head>\n<meta charset="utf-8">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{nothing_but_style}">'),
-        element("title", f"{result.experiment}: kdistill report"),
-        element("style", Markup(style)),
-        Markup("</head>"),
+        section("Side by side", figures_table(compared)),
+        section("Cost, student against teacher", savings_cards(compared)),
+        section("Where the time went", stages(contents)),
+        section("Curves, calibration, soft targets and size", _figures(contents)),
+        section("Confusion", confusions(contents)),
+        section("Where teacher and student disagree most", gallery(contents)),
+        section("The teacher's members", members_table(compared)),
+        section("Settings", _definitions(settings(contents.config))),
+        section("Data and provenance", _provenance(result)),
+        section("Terms", _definitions(list(TERMS))),
+        element("footer", "Made by kdistill from the run folder; rebuild it with kdistill report."),
     )
 
 
@@ -81,22 +70,12 @@ def _opening(result: Result) -> Markup:
     )
 
 
-def _section(heading: str, content: Markup) -> Markup:
-    return element("section", element("h2", heading), content) if content else Markup()
-
-
-def _figures(folder: RunFolder, result: Result) -> Markup:
-    charts: list[Chart | None] = [*training_curves(read_lines(folder.history), result.main)]
-    if folder.predictions.is_file():
-        charts.append(reliability_diagram(read_tensors(folder.predictions)))
-    charts.append(tradeoff(result))
+def _figures(contents: Contents) -> Markup:
+    charts: list[Chart | None] = [*training_curves(contents.history, contents.result.main)]
+    charts.append(reliability_diagram(contents.predictions, contents.bins))
+    charts += [softness(contents), tradeoff(contents.result)]
     drawn = [chart.figure() for chart in charts if chart]
     return element("div", *drawn, class_="figures") if drawn else Markup()
-
-
-def _time(compared: Comparison) -> Markup:
-    signals = element("p", compared.signals, class_="soft after") if compared.signals else ""
-    return joined(_definitions(compared.seconds), signals) if compared.seconds else Markup()
 
 
 def _provenance(result: Result) -> Markup:

@@ -3,16 +3,15 @@
 import re
 from collections.abc import Iterable
 
-from kdistill.artifacts.result import Result
-from kdistill.artifacts.run_folder import RunFolder
 from kdistill.report.comparison import Comparison, Line, Member, compare
+from kdistill.report.contents import Contents
 from kdistill.report.provenance import Pairs, data, origin, settings
 from kdistill.report.verdict import verdict
 
 
-def markdown(folder: RunFolder) -> str:
-    """The report of the finished run in `folder`; UserError when it is not finished or damaged."""
-    result = Result.read(folder.finished().result)
+def markdown(contents: Contents) -> str:
+    """The report of a finished run."""
+    result = contents.result
     compared = compare(result)
     blocks = [
         f"# {escaped(result.experiment)}",
@@ -24,7 +23,7 @@ def markdown(folder: RunFolder) -> str:
         _pairs("Time per stage", compared.seconds),
         escaped(compared.signals),
         _pairs("Data", data(result)),
-        _listing("Settings", settings(folder)),
+        _listing("Settings", settings(contents.config)),
         _listing("Provenance", origin(result)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

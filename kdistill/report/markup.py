@@ -2,6 +2,8 @@
 
 from html import escape
 
+VOID = ("img",)  # has neither content nor an end
+
 
 class Markup(str):
     """HTML that this package made; any other string is text and gets escaped."""
@@ -13,6 +15,8 @@ def element(tag: str, *children: str, **attributes: str) -> Markup:
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in attributes.items()
     )
+    if tag in VOID:
+        return Markup(f"<{tag}{opened}>")
     inner = "".join(map(safe, children))
     return Markup(f"<{tag}{opened}>{inner}</{tag}>")
 

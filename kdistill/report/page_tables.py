@@ -18,7 +18,7 @@ def figures_table(compared: Comparison) -> Markup:
     rows = [_row(first, compared, "main"), *(_row(line, compared, "") for line in others)]
     costs = element("tbody", *(_row(line, compared, "") for line in compared.costs), class_="costs")
     legend = element("p", "Small figures are 95 % intervals.", class_="soft after")
-    return Markup(_scrolling("Models", "models", head, element("tbody", *rows), costs) + legend)
+    return Markup(scrolling("Models", "models", head, element("tbody", *rows), costs) + legend)
 
 
 def savings_cards(compared: Comparison) -> Markup:
@@ -41,10 +41,10 @@ def members_table(compared: Comparison) -> Markup:
         )
         for member in compared.members
     ]
-    return _scrolling("Members", "members", element("thead", head), element("tbody", *rows))
+    return scrolling("Members", "members", element("thead", head), element("tbody", *rows))
 
 
-def _scrolling(label: str, kind: str, *parts: str) -> Markup:
+def scrolling(label: str, kind: str, *parts: str) -> Markup:
     table = element("table", *parts, class_=kind)
     return element("div", table, class_="box", tabindex="0", role="region", aria_label=label)
 

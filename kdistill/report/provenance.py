@@ -3,32 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped,unused-ignore]
-
 from kdistill.artifacts.result import Result
-from kdistill.artifacts.run_folder import RunFolder
-from kdistill.errors import UserError
 from kdistill.report import numbers
 
 Pairs = list[tuple[str, str]]
 SIZES = ("train", "validation", "test")
 
 
-def settings(folder: RunFolder) -> Pairs:
-    """One line per node of config.yaml that has values: ('loss', 'SoftTargets, temperature 8').
-
-    References are left as they stand: a stranger's config must not read this machine's environment.
-    """
-    if not folder.config.is_file():
-        return []
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(folder.config), resolve=False)
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{folder.config}: damaged YAML ({reason})") from None
-    return list(_nodes(config, "")) if isinstance(config, dict) else []
+def settings(config: dict[str, Any]) -> Pairs:
+    """One line per node of a config that has values: ('loss', 'SoftTargets, temperature 8')."""
+    return list(_nodes(config, ""))
 
 
 def data(result: Result) -> Pairs:

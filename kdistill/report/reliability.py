@@ -7,34 +7,35 @@ from kdistill.measures.calibration import reliability
 from kdistill.report.charts import COLOURS, DASHES, INK, MARKERS, PAPER, Chart, draw
 from kdistill.report.comparison import MODELS
 
-BINS = 15
 FEW = 5  # a bin with fewer cases says too little to draw
 Bin = tuple[float, float, int]  # mean confidence, share right, cases
 
 
-def reliability_diagram(predictions: dict[str, Tensor]) -> Chart | None:
+def reliability_diagram(predictions: dict[str, Tensor], bins: int) -> Chart | None:
     """Chart of predictions.safetensors; None when it holds no model's class probabilities."""
     labels = predictions.get("labels")
     if labels is None:
         return None
-    found = {model: _bins(predictions[model], labels) for model in MODELS if model in predictions}
+    found = {
+        model: _bins(predictions[model], labels, bins) for model in MODELS if model in predictions
+    }
     if not found:
         return None
 
     def plot(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=INK, lw=0.8, alpha=0.5, label="Perfectly calibrated")
-        for model, bins in found.items():
-            if drawn := [one for one in bins if one[2] >= FEW]:
+        for model, filled in found.items():
+            if drawn := [one for one in filled if one[2] >= FEW]:
                 _plot_model(axes, model, drawn)
         axes.set_xlabel("confidence")
         axes.set_ylabel("share right")
         axes.legend(loc="upper left")
 
-    return draw("reliability", "Reliability", _described(found), plot)
+    return draw("reliability", "Reliability", _described(found, bins), plot)
 
 
-def _bins(probabilities: Tensor, labels: Tensor) -> list[Bin]:
-    table = reliability(probabilities, labels, BINS)
+def _bins(probabilities: Tensor, labels: Tensor, bins: int) -> list[Bin]:
+    table = reliability(probabilities, labels, bins)
     columns = (table.confidence.tolist(), table.accuracy.tolist(), table.count.tolist())
     return [(c, a, int(n)) for c, a, n in zip(*columns, strict=True) if n > 0]
 
@@ -57,14 +58,14 @@ def _plot_model(axes: Axes, model: str, bins: list[Bin]) -> None:
     )
 
 
-def _described(found: dict[str, list[Bin]]) -> str:
+def _described(found: dict[str, list[Bin]], bins: int) -> str:
     said = []
-    for model, bins in found.items():
-        total = sum(n for _, _, n in bins)
-        claimed = sum(c * n for c, _, n in bins) / total
-        right = sum(a * n for _, a, n in bins) / total
+    for model, filled in found.items():
+        total = sum(n for _, _, n in filled)
+        claimed = sum(c * n for c, _, n in filled) / total
+        right = sum(a * n for _, a, n in filled) / total
         said.append(f"{MODELS[model]}: claims {100 * claimed:.2f} %, is right {100 * right:.2f} %")
     return (
         f"{'. '.join(said)}. Above the diagonal a model is too modest, below it too sure; "
-        f"larger marks are more test cases ({BINS} bins; those under {FEW} cases are left out)."
+        f"larger marks are more test cases ({bins} bins; those under {FEW} cases are left out)."
     )

@@ -9,7 +9,8 @@ from kdistill.report.charts import COLOURS, MARKERS, Chart, draw
 from kdistill.report.comparison import MODELS, title
 
 SHIFT = {"teacher": 0, "baseline": -0.02, "student": 0.02}  # of the width: same sizes stand apart
-Points = dict[str, tuple[int, Measure]]  # by model: parameters, main measure
+Point = tuple[int, Measure]  # parameters, main measure
+Points = dict[str, Point]  # by model
 
 
 def tradeoff(result: Result) -> Chart | None:
@@ -22,12 +23,15 @@ def tradeoff(result: Result) -> Chart | None:
     if len(points) < 2:
         return None
 
+    members = _members(result)
+
     def plot(axes: Axes) -> None:
         axes.set_xscale("log")
-        sizes = sorted({size for size, _ in points.values()})
+        sizes = sorted({size for size, _ in [*points.values(), *members]})
         width = max(sizes[-1] / sizes[0], 1.1)
         for name, (size, measure) in points.items():
             _plot_model(axes, name, size * width ** SHIFT[name], measure)
+        _plot_members(axes, members)
         axes.set_xticks(sizes, [numbers.scaled(size) for size in sizes])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(sizes[0] * width**-0.3, sizes[-1] * width**0.3)
@@ -37,7 +41,28 @@ def tradeoff(result: Result) -> Chart | None:
         axes.legend()
 
     heading = f"{title(result.main)} against size"
-    return draw("tradeoff", heading, _described(points), plot)
+    return draw("tradeoff", heading, _described(points, members), plot)
+
+
+def _members(result: Result) -> list[Point]:
+    teacher = result.models.get("teacher")
+    return [
+        (member.cost.parameters, member.measures[result.main])
+        for member in (teacher.members if teacher else ())
+        if member.cost and result.main in member.measures
+    ]
+
+
+def _plot_members(axes: Axes, members: list[Point]) -> None:
+    """Hollow and without intervals, behind the three models that the run is about."""
+    if members:
+        sizes, measured = zip(*members, strict=True)
+        values = [measure.value for measure in measured]
+        colour, mark = COLOURS["teacher"], MARKERS["teacher"]
+        label = "Teacher's members"
+        axes.scatter(
+            sizes, values, s=30, marker=mark, edgecolors=colour, facecolors="none", label=label
+        )
 
 
 def _plot_model(axes: Axes, name: str, size: float, measure: Measure) -> None:
@@ -54,10 +79,14 @@ def _plot_model(axes: Axes, name: str, size: float, measure: Measure) -> None:
     )
 
 
-def _described(points: Points) -> str:
+def _described(points: Points, members: list[Point]) -> str:
     said = [
         f"{MODELS[name]}: {numbers.measured(measure.value, measure.unit)} "
         f"with {numbers.scaled(size)} parameters"
         for name, (size, measure) in points.items()
     ]
+    if members:
+        least, most = (pick(m.value for _, m in members) for pick in (min, max))
+        ends = numbers.interval(least, most, members[0][1].unit)
+        said.append(f"The teacher's {len(members)} members alone: {ends}")
     return f"{'. '.join(said)}. Bars are 95 % intervals."

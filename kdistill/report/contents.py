@@ -1,0 +1,97 @@
+"""Everything a report of one run is drawn from, read from its folder once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor
+from yaml import YAMLError  # type: ignore[import-untyped,unused-ignore]
+
+from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.result import Result
+from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.errors import UserError
+from kdistill.measures.calibration import BINS
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a finished run left; only `result` is always there."""
+
+    result: Result
+    config: dict[str, Any]  # config.yaml, references as they stand
+    history: list[dict[str, Any]]  # lines of history.jsonl
+    predictions: dict[str, Tensor]  # index and labels [n]; probabilities by model [n, classes]
+    gallery: dict[str, Tensor]  # row [shown] of predictions, and those test inputs [shown, ...]
+
+    @property
+    def bins(self) -> int:
+        """Of the calibration error: measure.bins."""
+        measure = self.config.get("measure")
+        bins = measure.get("bins") if isinstance(measure, dict) else None
+        return bins if isinstance(bins, int) and bins >= 1 else BINS
+
+    @property
+    def temperatures(self) -> list[float]:
+        """Every temperature that the loss names, ascending."""
+        return sorted(set(_temperatures(self.config.get("loss"))))
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of the columns of `predictions`."""
+        columns = next((each.shape[1] for each in self.predictions.values() if each.ndim == 2), 0)
+        names = self.result.dataset.get("classes")
+        if isinstance(names, list) and len(names) == columns:
+            return [str(name) for name in names]
+        return [str(number) for number in range(columns)]
+
+
+def read(folder: RunFolder) -> Contents:
+    """Read the finished run in `folder`; UserError when it is not finished, or a file is damaged.
+
+    References in the config are left as they stand: a stranger's config must not read this
+    machine's environment.
+    """
+    result = Result.read(folder.finished().result)
+    predictions = read_tensors(folder.predictions) if folder.predictions.is_file() else {}
+    gallery = read_tensors(folder.gallery) if folder.gallery.is_file() else {}
+    _check(folder, predictions, gallery)
+    return Contents(result, _config(folder), read_lines(folder.history), predictions, gallery)
+
+
+def _config(folder: RunFolder) -> dict[str, Any]:
+    if not folder.config.is_file():
+        return {}
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(folder.config), resolve=False)
+    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder.config}: damaged YAML ({reason})") from None
+    return {str(key): value for key, value in config.items()} if isinstance(config, dict) else {}
+
+
+def _check(folder: RunFolder, predictions: dict[str, Tensor], gallery: dict[str, Tensor]) -> None:
+    """Refuse tensors that do not belong together, before anything is drawn from them."""
+    n = len(predictions.get("index", ()))
+    shapes = {tuple(each.shape[1:]) for each in predictions.values()} - {()}
+    if any(len(each) != n for each in predictions.values()) or len(shapes) > 1:
+        raise UserError(f"{folder.predictions}: damaged; its tensors are not of the same cases")
+    labels, width = predictions.get("labels"), next(iter(shapes), (0,))[0]
+    if labels is not None and shapes and not all(0 <= label < width for label in labels.tolist()):
+        raise UserError(f"{folder.predictions}: damaged; it has labels outside 0..{width - 1}")
+    rows = gallery.get("row")
+    if rows is not None and not all(0 <= row < n for row in rows.tolist()):
+        raise UserError(f"{folder.gallery}: damaged; it shows cases that are not in predictions")
+
+
+def _temperatures(node: Any) -> Iterator[float]:
+    """Of a node of the config and of all below it."""
+    if isinstance(node, dict):
+        value = node.get("temperature")
+        if isinstance(value, (int, float)) and value > 0:
+            yield float(value)
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from _temperatures(child)
