@@ -7,6 +7,7 @@ from typing import Any
 
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.checks import check_process, check_teacher
 from kdistill.config.build import build, to_plain
 from kdistill.config.check import check
 from kdistill.data.plan import DataSource
@@ -17,14 +18,21 @@ from kdistill.errors import UserError
 from kdistill.events import Listener
 from kdistill.losses.loss import Loss
 from kdistill.measures.classification import Classification
+from kdistill.parts import Parts
 from kdistill.paths import cache_folder
-from kdistill.pipeline import Parts, check_teacher, run
+from kdistill.pipeline import run
 from kdistill.teachers.teacher import Teacher
 
 
 def run_config(config: Any, folder: Path, listener: Listener) -> Result:
-    """Execute a composed config (configs/train.yaml) in `folder`."""
-    return run(compose(config), RunFolder(folder), listener)
+    """Execute a composed config (configs/train.yaml) in `folder`, or what is left of its run.
+
+    A finished run is not repeated. Occupied when the folder holds a run of another config.
+    """
+    plain, kept = to_plain(config), RunFolder(folder)
+    if kept.holds(plain) and kept.result.is_file():
+        return Result.read(kept.result)
+    return run(compose(plain), kept, listener)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Recipe:
     measure: Classification
     process: Process
     cache: Path | None
+    save_every: float
     config: Mapping[str, Any]
 
 
@@ -59,16 +68,22 @@ def recipe(config: Any) -> Recipe:
     check_teacher(loss, teacher)
     if plain["seed"] < 0:
         raise UserError(f"seed must be >= 0, got {plain['seed']}")
+    save_every = plain.get("save_every", 60.0)
+    if not save_every > 0:
+        raise UserError(f"save_every must be > 0, got {save_every}")
+    fit, process = made("fit"), made("device")
+    check_process(loss, fit, process)
     return Recipe(
         source=made("dataset"),
         transfer=made("transfer"),
         teacher=teacher,
         student=plain["student"],
         loss=loss,
-        fit=made("fit"),
+        fit=fit,
         measure=made("measure"),
-        process=made("device").start(),
+        process=process.start(),
         cache=cache_folder() if plain["cache"] else None,
+        save_every=float(save_every),
         config=plain,
     )
 
@@ -89,5 +104,6 @@ def compose(config: Any) -> Parts:
         seed=made.config["seed"],
         baseline=made.config["baseline"],
         cache=made.cache,
+        save_every=made.save_every,
         config=made.config,
     )

@@ -1,5 +1,6 @@
-"""The one exception that means: the person at the keyboard can mend this."""
+"""What ends a run: a mistake that the person at the keyboard can mend, or a signal to stop."""
 
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -9,6 +10,21 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and exits with 2.
     """
+
+
+class Occupied(UserError):
+    """A folder belongs to another run, which must stay as it is."""
+
+
+class Stopped(BaseException):
+    """A signal has ended the run; what is computed is kept. Not an Exception: nobody mends it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.args[0]).name}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

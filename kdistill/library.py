@@ -26,7 +26,8 @@ from kdistill.losses.loss import Loss
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures.classification import Classification
 from kdistill.models.network import Network, make_network
-from kdistill.pipeline import Parts, run
+from kdistill.parts import Parts
+from kdistill.pipeline import run
 from kdistill.teachers.frozen import Frozen
 
 UNTAUGHT = {"_target_": "kdistill.losses.hard_labels.HardLabels"}  # a loss that asks no teacher

@@ -1,28 +1,32 @@
 """The pipeline: one run, from what is asked to what is kept."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from torch import Tensor, nn
 
+from kdistill import ranks
 from kdistill.artifacts.environment import environment
-from kdistill.artifacts.files import fingerprint, write_json, write_tensors, write_text
+from kdistill.artifacts.files import (
+    fingerprint,
+    read_json,
+    write_json,
+    write_tensors,
+    write_text,
+)
 from kdistill.artifacts.result import ModelResult, Result
-from kdistill.artifacts.run_folder import RunFolder, append_line
-from kdistill.data.batch import Batch, Dataset
-from kdistill.data.randomness import derived
-from kdistill.data.transfer import Transfer
-from kdistill.engine.fit import Fit
+from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
+from kdistill.artifacts.weights import load_weights, read_weights
+from kdistill.checks import check_parts, rehearse
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
-from kdistill.engine.process import Process
+from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
 from kdistill.evaluate import (
     compression,
@@ -31,191 +35,181 @@ from kdistill.evaluate import (
     test_logits,
     write_predictions,
 )
-from kdistill.events import EpochEnded, Event, Listener, StageEnded, StageStarted, Warned
+from kdistill.events import (
+    EpochEnded,
+    Event,
+    Listener,
+    StageEnded,
+    StageStarted,
+    Warned,
+    silent,
+)
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.loss import Loss
-from kdistill.measures.classification import Classification
-from kdistill.models.network import make_network
+from kdistill.parts import Parts, make_student, student_seed
 from kdistill.report.write import write_report
-from kdistill.signals.ask import ask
-from kdistill.signals.signals import Answers, Signals
+from kdistill.signals.signals import Answers
 from kdistill.signals.store import StoredAnswers, answers_folder
-from kdistill.teachers.teacher import Context, Teacher
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Everything a run is made of. `student` is a module, or the config of one."""
-
-    dataset: Dataset
-    transfer: Transfer
-    teacher: Teacher | None
-    student: nn.Module | Mapping[str, Any]
-    loss: Loss
-    fit: Fit
-    measure: Classification
-    process: Process  # started
-    name: str
-    seed: int
-    baseline: bool  # also train the same student without the teacher
-    cache: Path | None  # of trained teachers and their answers, shared between runs
-    config: Mapping[str, Any] = field(default_factory=dict)  # what the run folder keeps
+from kdistill.teachers.teacher import Context
 
 
 def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
     """Teach the student, and the same student alone; measure both beside the teacher; keep all.
 
-    Raises UserError for parts that do not fit together, before anything is trained.
+    What an interrupted run of the same config has finished in `folder` is not done again. Raises
+    UserError for parts that do not fit together, before anything is trained; Stopped by a signal.
     """
     check_parts(parts)
     student = make_student(parts)
     rehearse(parts, student)
-    listener = recorded(listener, folder.fresh())
-    for warning in parts.dataset.warnings:
-        listener(Warned(warning))
     twin = deepcopy(student)
-    write_config(parts, folder)
-    seconds: dict[str, float] = {}
-    with timed(seconds, "total"):
-        with timed(seconds, "teacher"):
-            prepare_teacher(parts, folder, listener)
-        with timed(seconds, "signals"):
-            answers, signals = answers_for(parts, listener)
-        with timed(seconds, "student"):
-            train(parts, student, parts.loss, answers, "student", listener)
-            write_tensors(folder.student, student.state_dict())
+    with folder.locked() if ranks.first() else nullcontext():
+        if ranks.first():
+            folder.begin(parts.config)
+            write_config(parts, folder)
+        ranks.agree(None)  # nobody reads the folder before it is ready
+        work = Work(parts, folder, listener)
+        for warning in parts.dataset.warnings:
+            work.tell(Warned(warning))
+        work.prepare_teacher()
+        answers, signals = work.answers()
+        work.train(student, parts.loss, answers, "student", folder.student)
         networks = {"student": student}
         if parts.baseline:
-            with timed(seconds, "baseline"):
-                train(parts, twin, HardLabels(), None, "baseline", listener)
-                write_tensors(folder.baseline, twin.state_dict())
-                networks["baseline"] = twin
-        with timed(seconds, "evaluate"):
-            listener(StageStarted("evaluate"))
-            if parts.teacher:
-                networks["teacher"] = parts.teacher.network
-            logits = test_logits(networks, parts.dataset, parts.process)
-            models = measure_models(
-                networks, parts.teacher, logits, parts.dataset, parts.measure, parts.process, folder
+            work.train(twin, HardLabels(), None, "baseline", folder.baseline)
+            networks["baseline"] = twin
+        return ranks.decided(lambda: work.conclude(networks, signals))
+
+
+class Work:
+    """The stages of a run in its folder, each done once however often the run is interrupted."""
+
+    def __init__(self, parts: Parts, folder: RunFolder, listener: Listener) -> None:
+        self.parts, self.folder = parts, folder
+        self.listener = listener if ranks.first() else silent
+        self.cache = parts.cache or folder.work / "cache"
+
+    def tell(self, event: Event) -> None:
+        """Pass `event` on; epochs and ended stages are kept as well."""
+        if ranks.first() and isinstance(event, EpochEnded):
+            append_line(self.folder.history, asdict(event))
+        if ranks.first() and isinstance(event, StageEnded) and not event.reused:
+            line = {"stage": event.stage, "seconds": event.seconds}
+            append_line(self.folder.stages, line)
+        self.listener(event)
+
+    def resume_point(self, stage: str) -> ResumePoint:
+        """Where the training of that stage leaves its state."""
+        name = "".join(letter if letter.isalnum() else "_" for letter in stage)
+        path = self.folder.work / f"{name}.pt"
+        return ResumePoint(path, self.parts.save_every, lambda text: self.tell(Warned(text)))
+
+    def prepare_teacher(self) -> None:
+        """Train or load the teacher, if there is one, and say in the run folder which it was."""
+        parts = self.parts
+        if parts.teacher is not None:
+            data, process, measure = parts.dataset, parts.process, parts.measure
+            parts.teacher.prepare(
+                Context(data, process, measure, self.cache, self.tell, self.resume_point)
             )
-            write_predictions(parts.dataset, logits, folder)
-        listener(StageEnded("evaluate", seconds["evaluate"]))
-    result = conclude(parts, models, logits, signals, seconds)
-    result.write(folder.result)
-    folder.failed.unlink(missing_ok=True)
-    write_report(folder)
-    return result
+            if ranks.first():
+                write_json(self.folder.teacher, parts.teacher.reference())
 
+    def answers(self) -> tuple[Answers | None, dict[str, Any]]:
+        """Who answers during training: nobody, the teacher live, or its stored answers."""
+        parts, kept = self.parts, self.folder.signals
+        teacher, needs = parts.teacher, parts.loss.teacher_needs
+        if teacher is None or not needs:
+            return None, {"mode": "none"}
+        if parts.transfer.fresh:
+            return teacher, {"mode": "live", "teacher": teacher.hash}
+        examples = parts.transfer.examples(parts.dataset)
+        folder = answers_folder(self.cache, teacher.hash, examples, parts.process.precision)
+        stored = StoredAnswers(teacher, folder, parts.process.device)
+        stored.collect(examples, needs, self.tell, parts.dataset.name)
+        signals = {"asked": stored.asked, "reused": stored.reused}
+        if ranks.first():
+            if kept.is_file():  # what was asked before an interruption was asked by this run
+                signals = read_json(kept)
+            write_json(kept, signals)
+        return stored, {"mode": "stored", "teacher": teacher.hash, **signals}
 
-def check_parts(parts: Parts) -> None:
-    """Refuse what the run cannot supply, before any weights exist."""
-    check_teacher(parts.loss, parts.teacher)
-    parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
-    labelled = parts.transfer.labelled(parts.dataset)
-    if not labelled and (parts.loss.needs_labels or parts.baseline):
-        who = "the loss" if parts.loss.needs_labels else "the baseline"
-        raise UserError(
-            f"transfer: {who} needs labels, and these inputs have none; "
-            "set loss.hard_weight=0 baseline=false, or give labels"
+    def train(
+        self, student: nn.Module, loss: Loss, answers: Answers | None, stage: str, file: Path
+    ) -> None:
+        """Fit `student` in place and write its weights to `file`, or read those written there.
+
+        Validation decides what the fit config lets it.
+        """
+        parts, process, seed = self.parts, self.parts.process, student_seed(self.parts)
+        resume = self.resume_point(stage)
+        if ranks.agree(file.is_file()) and self._finished(student, stage, file):
+            return
+        stream = parts.transfer.stream(parts.dataset, parts.fit.batch_size, seed, process.device)
+        validate = validator(parts.dataset.validation, parts.measure.validate, process)
+        parts.fit(
+            Objective(student, loss),
+            stream,
+            answers,
+            process,
+            validate,
+            stage=stage,
+            seed=seed,
+            listener=self.tell,
+            resume=resume,
         )
-    if not len(parts.dataset.test) or parts.dataset.test.labels is None:
-        raise UserError("dataset: without a labelled test set nothing can be measured")
-    shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
-    parts.loss.bind(shapes, shapes)
+        if ranks.first():
+            write_tensors(file, student.state_dict())
+        resume.remove()
 
+    def _finished(self, student: nn.Module, stage: str, file: Path) -> bool:
+        """Load what was trained before an interruption; False, with a warning, when damaged."""
+        try:
+            load_weights(student, read_weights(file), str(file))
+        except UserError as error:
+            self.tell(Warned(f"{error}; it is trained again"))
+            return False
+        self.parts.process.place(student).eval()
+        self.tell(StageEnded(stage, 0.0, True, "trained before the interruption"))
+        return True
 
-def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
-    """Refuse a loss that wants a teacher where there is none."""
-    if loss.teacher_needs and teacher is None:
-        raise UserError("loss: it compares with a teacher, and there is none; use loss=hard_labels")
-
-
-def rehearse(parts: Parts, student: nn.Module) -> None:
-    """One step on two blank inputs, with copies: a student, loss or optimizer that does not work
-    is told before hours of a teacher's training, in one line."""
-    data, classes = parts.dataset, len(parts.dataset.classes)
-    blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
-    row = torch.zeros(2, dtype=torch.int64)
-    batch, taught = Batch(blank, row, row, row), Signals(logits=torch.zeros(2, classes))
-    objective = Objective(deepcopy(student), deepcopy(parts.loss))
-    parts.fit.optimizer_for(objective, steps=1)
-    try:
-        logits = ask(objective.student, batch).logits
-        total = objective(batch, taught)["total"]
-        total.backward()
-    except Exception as error:  # a user's own module may raise anything
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"student and loss: a step on two blank inputs fails: {said}") from error
-    if logits is None or logits.shape != (2, classes):
-        shape = None if logits is None else [*logits.shape]
-        raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")
-
-
-def prepare_teacher(parts: Parts, folder: RunFolder, listener: Listener) -> None:
-    """Train or load the teacher, if there is one, and say in the run folder which it was."""
-    if parts.teacher is not None:
-        context = Context(parts.dataset, parts.process, parts.measure, parts.cache, listener)
-        parts.teacher.prepare(context)
-        write_json(folder.teacher, parts.teacher.reference())
-
-
-def make_student(parts: Parts) -> nn.Module:
-    """The untrained student, the same for the same seed; a module given is used as it is."""
-    if isinstance(parts.student, nn.Module):
-        return parts.student
-    with torch.random.fork_rng():
-        torch.manual_seed(student_seed(parts))
-        return make_network(
-            parts.student, parts.dataset.input_shape, len(parts.dataset.classes), key="student"
+    def conclude(self, networks: dict[str, nn.Module], signals: dict[str, Any]) -> Result:
+        """Measure all models, put the figures side by side and write the report."""
+        parts, folder, started = self.parts, self.folder, time.monotonic()
+        self.tell(StageStarted("evaluate"))
+        if parts.teacher:
+            networks["teacher"] = parts.teacher.network
+        logits = test_logits(networks, parts.dataset, parts.process)
+        models = measure_models(
+            networks, parts.teacher, logits, parts.dataset, parts.measure, parts.process, folder
         )
+        write_predictions(parts.dataset, logits, folder)
+        self.tell(StageEnded("evaluate", time.monotonic() - started))
+        result = result_of(parts, models, logits, signals, seconds_of(read_lines(folder.stages)))
+        result.write(folder.result)
+        write_report(folder)
+        folder.end()
+        return result
 
 
-def student_seed(parts: Parts) -> int:
-    """Of its first weights, its dropout and its order of the data, which are not the teacher's."""
-    return derived(parts.seed, "student")
+def seconds_of(stages: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds by stage, a teacher's networks together, and of all; without interrupted work."""
+    latest = {str(line["stage"]): float(line["seconds"]) for line in stages}
+    seconds = dict.fromkeys(("teacher", "signals", "student", "baseline", "evaluate"), 0.0)
+    for stage, took in latest.items():
+        name = stage.split()[0]  # "teacher 2/5"
+        seconds[name] = seconds.get(name, 0.0) + took
+    return {**seconds, "total": sum(latest.values())}
 
 
-def answers_for(parts: Parts, listener: Listener) -> tuple[Answers | None, dict[str, Any]]:
-    """Who answers during training: nobody, the teacher live, or its stored answers."""
-    teacher, needs = parts.teacher, parts.loss.teacher_needs
-    if teacher is None or not needs:
-        return None, {"mode": "none"}
-    if parts.transfer.fresh:
-        return teacher, {"mode": "live", "teacher": teacher.hash}
-    examples = parts.transfer.examples(parts.dataset)
-    folder = answers_folder(parts.cache, teacher.hash, examples, parts.process.precision)
-    stored = StoredAnswers(teacher, folder, parts.process.device)
-    stored.collect(examples, needs, listener, parts.dataset.name)
-    counts = {"asked": stored.asked, "reused": stored.reused}
-    return stored, {"mode": "stored", "teacher": teacher.hash, **counts}
-
-
-def train(
-    parts: Parts,
-    student: nn.Module,
-    loss: Loss,
-    answers: Answers | None,
-    stage: str,
-    listener: Listener,
-) -> None:
-    """Fit `student` in place; validation decides what the fit config lets it."""
-    data, process, seed = parts.dataset, parts.process, student_seed(parts)
-    stream = parts.transfer.stream(data, parts.fit.batch_size, seed, process.device)
-    validate = validator(data.validation, parts.measure.validate, process)
-    objective = Objective(student, loss)
-    parts.fit(
-        objective, stream, answers, process, validate, stage=stage, seed=seed, listener=listener
-    )
-
-
-def conclude(
+def result_of(
     parts: Parts,
     models: dict[str, ModelResult | None],
     logits: Mapping[str, Tensor],
     signals: dict[str, Any],
     seconds: dict[str, float],
 ) -> Result:
-    """Put the figures side by side."""
+    """The figures side by side."""
     data, main = parts.dataset, parts.measure.main
     return Result(
         experiment=parts.name,
@@ -244,29 +238,10 @@ def conclude(
 
 
 def write_config(parts: Parts, folder: RunFolder) -> None:
-    """config.yaml, environment.json, student.yaml and teacher.json, before anything is trained."""
+    """config.yaml, environment.json and student.yaml, before anything is trained."""
     write_json(folder.environment, environment(parts.process.name))
     write_text(folder.config, yaml.safe_dump(dict(parts.config), sort_keys=False))
     if not isinstance(parts.student, nn.Module):
         shape, classes = list(parts.dataset.input_shape), list(parts.dataset.classes)
         about = {"model": dict(parts.student), "input_shape": shape, "classes": classes}
         write_text(folder.student_config, yaml.safe_dump(about, sort_keys=False))
-
-
-def recorded(listener: Listener, folder: RunFolder) -> Listener:
-    """A listener that also appends every epoch to history.jsonl."""
-
-    def hear(event: Event) -> None:
-        if isinstance(event, EpochEnded):
-            append_line(folder.history, asdict(event))
-        listener(event)
-
-    return hear
-
-
-@contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Note how long the block took."""
-    started = time.monotonic()
-    yield
-    seconds[stage] = time.monotonic() - started

@@ -4,30 +4,62 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from kdistill.errors import UserError
 
+CHECKSUM = "checksum"  # its name in the metadata of a .safetensors file
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`; on success flush it to disk and rename it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a temporary sibling of `path`; on success flush it to disk and rename it to `path`.
+
+    UserError when the folder is gone or the disk is full; what was there before then stays.
+    """
     sibling = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with told(path):
+        try:
+            yield sibling
+            with sibling.open("rb") as written:
+                os.fsync(written.fileno())
+            sibling.replace(path)
+        finally:
+            with suppress(OSError):
+                sibling.unlink()
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn an OSError about `path` into a UserError that says what is wrong with it.
+
+    torch raises a RuntimeError instead where the disk refuses what it writes.
+    """
     try:
-        yield sibling
-        with sibling.open("rb") as written:
-            os.fsync(written.fileno())
-        sibling.replace(path)
-    finally:
-        sibling.unlink(missing_ok=True)
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            raise
+        if not path.parent.is_dir():
+            raise UserError(f"{path}: cannot be written, its folder is gone") from error
+        reason = error.strerror if isinstance(error, OSError) else "the disk took only a part of it"
+        raise UserError(f"{path}: cannot be written ({reason}); make room, or mend that") from error
+
+
+def make_folder(path: Path) -> Path:
+    """Make `path` and the folders above it; UserError where that is not allowed."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: the folder cannot be made ({error.strerror})") from error
+    return path
 
 
 def write_text(path: Path, text: str) -> None:
@@ -51,21 +83,33 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: damaged JSON ({error}); delete it and run again") from None
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: str) -> None:
-    """Write named tensors as safetensors, atomically."""
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write named tensors as safetensors, atomically, with a checksum of what they hold."""
     ready = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with replacing(path) as sibling:
-        sibling.write_bytes(save(ready, metadata=metadata))
+        sibling.write_bytes(save(ready, metadata={CHECKSUM: _checksum(ready)}))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors in a .safetensors file (memory-mapped); UserError when missing or damaged."""
+    """The tensors in a .safetensors file; UserError when missing or damaged.
+
+    Where the file has a checksum (those written here have), what was changed is noticed too.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        return dict(load_file(path))
+        with safe_open(path, "pt") as file:
+            written = (file.metadata() or {}).get(CHECKSUM)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise UserError(f"{path}: not a readable .safetensors file ({error})") from None
+    if written not in (None, _checksum(tensors)):
+        raise UserError(f"{path}: damaged (its checksum does not fit); delete it and run again")
+    return tensors
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    return fingerprint(*(part for name in sorted(tensors) for part in (name, tensors[name])))
 
 
 def fingerprint(*values: Any) -> str:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from kdistill.artifacts.configs import first_difference, read_config
 from kdistill.artifacts.files import make_folder, told, write_text
-from kdistill.errors import UserError
+from kdistill.errors import Occupied, UserError
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,16 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Work alone in the folder, which is made; UserError while another process does."""
+        """Work alone in the folder, which is made; Occupied while another process works there."""
         lock = FileLock(make_folder(self.path) / ".lock", timeout=0)
-        try:
-            with told(self.path / ".lock"):
+        with told(self.path / ".lock"):
+            try:
                 lock.acquire()
-        except Timeout:
-            raise UserError(
-                f"{self.path}: another process works on this run; wait for it, or name another "
-                "folder (hydra.run.dir=FOLDER)"
-            ) from None
+            except Timeout:
+                raise Occupied(
+                    f"{self.path}: another process works on this run; wait for it, or name "
+                    "another folder (hydra.run.dir=FOLDER)"
+                ) from None
         try:
             yield
         finally:
@@ -115,24 +115,24 @@ class RunFolder:
     def holds(self, config: Mapping[str, Any]) -> bool:
         """Whether the run of `config` lies here, finished or not. Device and cache may differ.
 
-        UserError when a run of another config does; one that has failed is out of the way.
+        Occupied when a run of another config does; one that has failed is out of the way.
         """
         if not self.config.is_file() or not config:
             if self.result.is_file():
-                raise UserError(
+                raise Occupied(
                     f"{self.path}: holds a finished run; name another folder, or remove it"
                 )
             return False
         differs = first_difference(read_config(self.config), config)
         if differs and not (self.failed.is_file() and not self.result.is_file()):
-            raise UserError(
+            raise Occupied(
                 f"{self.path}: holds a run of another config ({differs}); name another folder, "
                 "or remove it"
             )
         return not differs
 
     def begin(self, config: Mapping[str, Any]) -> None:
-        """Make ready to start the run of `config`, or to go on with it; UserError as `holds`."""
+        """Make ready to start the run of `config`, or to go on with it; Occupied as `holds`."""
         if self.holds(config):
             mend(self.history)
             mend(self.stages)
@@ -143,7 +143,7 @@ class RunFolder:
 
     def _clear(self) -> None:
         for file in (
-            *(self.history, self.teacher, self.predictions, self.config),
+            *(self.history, self.teacher, self.predictions, self.gallery, self.config),
             *(self.student, self.student_config, self.baseline),
             *(self.report_markdown, self.report_html),
         ):
@@ -171,7 +171,7 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
 
 
 def mend(path: Path) -> None:
-    """Cut off a last line of a .jsonl file that a crash cut short, so that the next stands alone."""
+    """Cut off a last line of a .jsonl file that a crash cut short: the next must stand alone."""
     if path.is_file() and (text := path.read_bytes()) and not text.endswith(b"\n"):
         write_text(path, text[: text.rfind(b"\n") + 1].decode("utf-8", errors="replace"))
 

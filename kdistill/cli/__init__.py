@@ -8,10 +8,11 @@ import os
 import sys
 from importlib import import_module
 
-from kdistill.errors import UserError, did_you_mean
+from kdistill.errors import Stopped, UserError, did_you_mean
 
 COMMANDS = {
     "train": "compose a run from the configs and execute it (every Hydra flag works)",
+    "resume": "go on with an interrupted run, exactly where it was",
     "check": "compose a run, test it, and print its plan; run nothing",
     "evaluate": "measure the models of a finished run again",
     "report": "print the report of a run and write its report.md and report.html again",
@@ -34,12 +35,14 @@ Tab completion: eval "$(kdistill -sc install=bash)\""""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 (our fault), 2 (the user's) or 130 (interrupted)."""
+    """Run one command; exit code 0, 1 (our fault), 2 (the user's), 130 or 143 (interrupted)."""
     try:
         return _dispatch(sys.argv[1:] if argv is None else argv)
     except UserError as error:
         print(f"kdistill: {error}", file=sys.stderr)
         return 2
+    except Stopped as stopped:
+        return stopped.exit_code
     except KeyboardInterrupt:
         print("kdistill: interrupted", file=sys.stderr)
         return 130
@@ -63,10 +66,10 @@ def _dispatch(argv: list[str]) -> int:
     if first not in COMMANDS:
         hint = did_you_mean(first, COMMANDS) or f"; choose from {', '.join(COMMANDS)}"
         raise UserError(f"no command {first!r}{hint}")
-    return _run(first, argv[1:])
+    return _start(first, argv[1:])
 
 
-def _run(command: str, argv: list[str]) -> int:
+def _start(command: str, argv: list[str]) -> int:
     code: int = import_module(f"kdistill.cli.{command}").main(argv)
     return code
 
@@ -74,7 +77,7 @@ def _run(command: str, argv: list[str]) -> int:
 def _complete(argv: list[str]) -> int:
     """Answer Hydra's completion script: the second word is a command, Hydra completes the rest."""
     if not "".join(argv[1:]).startswith("query"):
-        return _run("train", argv)  # prints the script to be installed
+        return _start("train", argv)  # prints the script to be installed
     words = os.environ.get("COMP_LINE", "").split(" ")
     if len(words) <= 2:
         print(" ".join(name for name in COMMANDS if name.startswith("".join(words[1:]))))
@@ -83,4 +86,4 @@ def _complete(argv: list[str]) -> int:
     if command not in COMPLETED_BY_HYDRA:
         return 0  # the shell offers files
     os.environ["COMP_LINE"] = " ".join(words)
-    return _run(command, argv)
+    return _start(command, argv)

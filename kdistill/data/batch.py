@@ -16,18 +16,24 @@ class Batch:
     labels: Tensor | None = None  # [batch] int64
     index: Tensor | None = None  # [batch] int64, position in the data set; None: generated inputs
     key: Tensor | None = None  # [batch] int64, the root of all randomness of each sample
+    share: float = 1.0  # of the samples of the whole batch, where several processes divide it
 
     def __len__(self) -> int:
         return self.inputs.shape[0]
+
+    @property
+    def samples(self) -> int:
+        """How many samples count: none where the batch had fewer samples than processes."""
+        return len(self) if self.share else 0
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device` (asynchronous from pinned memory)."""
         moved = {
             name: value.to(device, non_blocking=True)
             for name, value in vars(self).items()
-            if value is not None
+            if isinstance(value, Tensor)
         }
-        return replace(self, **moved)
+        return replace(self, **moved)  # type: ignore[arg-type]  # tensors, where fields are
 
 
 class Reader(Protocol):
@@ -92,3 +98,7 @@ class Stream(Protocol):
     def state_dict(self) -> dict[str, int]: ...
 
     def load_state_dict(self, state: dict[str, int]) -> None: ...
+
+    def shared(self, rank: int, world: int) -> "Stream":
+        """Itself, from now on giving each of `world` processes its part of every batch."""
+        ...

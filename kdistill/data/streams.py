@@ -34,6 +34,8 @@ class _Order:
     batch_size: int
     seed: int
     shuffle: bool
+    rank: int = 0
+    world: int = 1
 
     def rows(self, epoch: int) -> Tensor:
         """[count] int64 on the CPU, so that every device sees the same order."""
@@ -47,16 +49,17 @@ class _Order:
         whole, rest = divmod(self.count, self.batch_size)
         return whole if whole and rest <= 1 and self.batch_size > 1 else whole + (rest > 0)
 
-    def part(self, position: int) -> slice:
-        """Where in the epoch that batch lies."""
+    def part(self, position: int) -> tuple[slice, float]:
+        """Where in the epoch this process' share of that batch lies, and how much of it it is."""
         first, last = position * self.batch_size, position == len(self) - 1
-        return slice(first, self.count if last else first + self.batch_size)
+        end = self.count if last else first + self.batch_size
+        return shared(first, end, self.rank, self.world)
 
     def batches(self, epoch: int, position: int) -> Iterator[list[int]]:
         """Rows of the batches from there on, without an end."""
         while True:
             rows = self.rows(epoch)
-            yield from (rows[self.part(at)].tolist() for at in range(position, len(self)))
+            yield from (rows[self.part(at)[0]].tolist() for at in range(position, len(self)))
             epoch, position = epoch + 1, 0
 
 
@@ -102,13 +105,18 @@ class EpochStream:
         if self._position == 0 or self._laid_out is None:
             self._laid_out = self._lay_out(self._epoch)
         laid_out = self._laid_out
-        part = self._order.part(self._position)
+        part, share = self._order.part(self._position)
         inputs, key = self._inputs(laid_out.rows[part]), laid_out.key[part]
         for augment in self._augmentation:
             inputs = augment(inputs, key)
         labels = None if laid_out.labels is None else laid_out.labels[part]
         self._position += 1
-        return Batch(inputs, labels, laid_out.index[part], key)
+        return Batch(inputs, labels, laid_out.index[part], key, share)
+
+    def shared(self, rank: int, world: int) -> "EpochStream":
+        """Itself, from now on giving each of `world` processes its part of every batch."""
+        self._order, self._read = replace(self._order, rank=rank, world=world), None
+        return self
 
     def state_dict(self) -> dict[str, int]:
         """{epoch, position}: the epoch at hand (from 0) and the batches of it that are done."""
@@ -174,6 +182,7 @@ class LoaderStream:
             raise UserError("the loader has no length; give its data set a __len__")
         self._loader, self._device, self._seed = loader, device, seed
         self._epoch, self._position, self._samples = 0, 0, 0
+        self._rank, self._world = 0, 1
         self._items: Iterator[Any] | None = None
 
     def __len__(self) -> int:
@@ -194,7 +203,19 @@ class LoaderStream:
         batch = batch_of(item)
         index = torch.arange(self._samples, self._samples + len(batch))
         self._position, self._samples = self._position + 1, self._samples + len(batch)
-        return replace(batch, key=sample_keys(self._seed, 0, index)).to(self._device)
+        part, share = shared(0, len(batch), self._rank, self._world)
+        return Batch(
+            batch.inputs[part],
+            None if batch.labels is None else batch.labels[part],
+            key=sample_keys(self._seed, 0, index[part]),
+            share=share,
+        ).to(self._device)
+
+    def shared(self, rank: int, world: int) -> "LoaderStream":
+        """Itself, from now on giving each of `world` processes its part of every batch; the loader
+        must give all of them the same batches."""
+        self._rank, self._world = rank, world
+        return self
 
     def state_dict(self) -> dict[str, int]:
         """{epoch, position, samples}: as EpochStream's, and the samples seen in all."""
@@ -204,6 +225,18 @@ class LoaderStream:
         """Goes on after the batches of the epoch that were done."""
         self._epoch, self._position = state["epoch"], state["position"]
         self._samples, self._items = state["samples"], None
+
+
+def shared(first: int, end: int, rank: int, world: int) -> tuple[slice, float]:
+    """The rows of [first, end) that fall to one of `world` processes, and their share of them.
+
+    One that would get none gets the first row and the share 0: it must take part in every step.
+    """
+    count = end - first
+    start, stop = first + count * rank // world, first + count * (rank + 1) // world
+    if start == stop:
+        return slice(first, first + 1), 0.0
+    return slice(start, stop), (stop - start) / count
 
 
 def batch_of(item: Any) -> Batch:

@@ -3,26 +3,30 @@
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
-from copy import deepcopy
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from kdistill import ranks
 from kdistill.config.build import build
 from kdistill.data.batch import Stream
+from kdistill.engine import stop
+from kdistill.engine.best import Best
 from kdistill.engine.objective import Objective, trainable
 from kdistill.engine.process import Process
+from kdistill.engine.resume import ResumePoint
 from kdistill.engine.terms import Terms
+from kdistill.engine.training import Training
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Listener, Progress, StageEnded, StageStarted
 from kdistill.signals.signals import Answers
 
 Validate = Callable[[nn.Module], dict[str, float]]
-State = dict[str, Tensor]
 
 
 class Fit:
@@ -78,58 +82,95 @@ class Fit:
         stage: str,
         seed: int,
         listener: Listener,
+        resume: ResumePoint | None = None,
     ) -> nn.Module:
         """Train `objective.student` on `stream` and return it, on the device, in eval mode.
 
-        Raises Diverged when a loss term is not finite.
+        Goes on from `resume`, and leaves points there. Raises Diverged when a loss term is not
+        finite, Stopped after a signal.
         """
-        torch.manual_seed(seed)  # dropout; the order of the data has its own
-        started = time.monotonic()
+        training = self._begin(objective, stream, teacher, process, stage, seed)
+        if resume and (state := resume.load()):
+            training.load_state_dict(state)
+        started = time.monotonic() - training.seconds
+        needs, scaler, optimizer = objective.loss.teacher_needs, training.scaler, training.optimizer
+        steps, several = len(stream), ranks.world()
+        listener(StageStarted(stage, steps=self.epochs * steps))
+        with stop.deferred() if resume else nullcontext():
+            while training.epoch < self.epochs and not self._stale(training.best):
+                epoch_started = time.monotonic()
+                training.model.train()
+                for batch in islice(stream, (training.epoch + 1) * steps - training.step):
+                    answers = teacher.answer(batch, needs) if teacher and needs else None
+                    with process.autocast():
+                        losses = training.model(batch, answers)
+                    total = losses["total"]
+                    if several > 1:  # gradients will be means over the processes
+                        total = total * (batch.share * several)
+                    scaler.scale(total).backward()
+                    if self.clip:
+                        scaler.unscale_(optimizer)
+                        nn.utils.clip_grad_norm_(trainable(training.trained), self.clip)
+                    training.terms.add(losses, batch.samples, optimizer.param_groups[0]["lr"])
+                    scaler.step(optimizer)
+                    scaler.update()
+                    optimizer.zero_grad(set_to_none=True)
+                    training.trained.constrain()
+                    if training.averaged:
+                        training.averaged.update_parameters(objective.student)
+                    if training.scheduler and self.interval == "step":
+                        training.scheduler.step()
+                    training.step += 1
+                    listener(Progress(stage, training.step))
+                    if resume and resume.due(training.step):
+                        resume.save(training.state_dict(time.monotonic() - started))
+                student, means = training.student(), training.terms.means()
+                measured = ranks.agree(validate(student))
+                self._end_epoch(training.scheduler, measured)
+                training.best.offer(student, measured)
+                training.epoch += 1
+                training.terms.start(training.step)
+                rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - epoch_started
+                listener(
+                    EpochEnded(stage, training.epoch, self.epochs, means, measured, rate, seconds)
+                )
+        objective.student.load_state_dict(training.best.weights or training.student().state_dict())
+        note = training.best.note(training.epoch)
+        listener(StageEnded(stage, time.monotonic() - started, note=note))
+        return objective.student.eval()
+
+    def _begin(
+        self,
+        objective: Objective,
+        stream: Stream,
+        teacher: Answers | None,
+        process: Process,
+        stage: str,
+        seed: int,
+    ) -> Training:
+        """Everything that a training changes, at its start."""
+        process.seed(seed)  # dropout; the order of the data has its own
         process.place(objective.student)
         objective.loss.to(process.device)
-        optimizer, scheduler, scaler = *self.optimizer_for(objective, len(stream)), process.scaler()
-        averaged = self._averaged(objective.student)
-        best = Best(self.monitor)
-        needs = objective.loss.teacher_needs
-        listener(StageStarted(stage, steps=self.epochs * len(stream)))
-        for epoch in range(self.epochs):
-            objective.train()
-            epoch_started, first = time.monotonic(), epoch * len(stream)
-            terms = Terms(stage, first)
-            for step, batch in enumerate(islice(stream, len(stream)), first):
-                answers = teacher.answer(batch, needs) if teacher and needs else None
-                with process.autocast():
-                    losses = objective(batch, answers)
-                scaler.scale(losses["total"]).backward()
-                if self.clip:
-                    scaler.unscale_(optimizer)
-                    nn.utils.clip_grad_norm_(trainable(objective), self.clip)
-                terms.add(losses, len(batch), optimizer.param_groups[0]["lr"])
-                scaler.step(optimizer)
-                scaler.update()
-                optimizer.zero_grad(set_to_none=True)
-                objective.constrain()
-                if averaged:
-                    averaged.update_parameters(objective.student)
-                if scheduler and self.interval == "step":
-                    scheduler.step()
-                listener(Progress(stage, step + 1))
-            means = terms.means()
-            measured = validate(averaged.module if averaged else objective.student)
-            self._end_epoch(scheduler, measured)
-            best.offer(averaged.module if averaged else objective.student, measured, self.keep)
-            rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - epoch_started
-            listener(EpochEnded(stage, epoch + 1, self.epochs, means, measured, rate, seconds))
-            if self.patience and best.age >= self.patience:
-                break
-        if averaged:
-            objective.student.load_state_dict(averaged.module.state_dict())
-        if self.keep == "best" and best.state is not None:
-            objective.student.load_state_dict(best.state)
-        listener(
-            StageEnded(stage, time.monotonic() - started, note=best.note(self.keep, epoch + 1))
+        trained, model = process.spread(objective)
+        optimizer, scheduler = self.optimizer_for(trained, len(stream))
+        return Training(
+            objective=objective,
+            trained=trained,
+            model=model,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            scaler=process.scaler(),
+            averaged=self._averaged(objective.student),
+            best=Best(self.monitor, self.keep),
+            stream=stream.shared(ranks.rank(), ranks.world()),
+            teacher=teacher,
+            terms=Terms(stage),
+            process=process,
         )
-        return objective.student.eval()
+
+    def _stale(self, best: Best) -> bool:
+        return self.patience is not None and best.age >= self.patience
 
     def check(self, validation: bool, measured: Collection[str]) -> None:
         """UserError when it wants validation data that are not there, or an unknown measure."""
@@ -169,28 +210,3 @@ class Fit:
             scheduler.step(measured.get(self.monitor, math.inf))
         else:
             scheduler.step()
-
-
-class Best:
-    """The weights with the lowest `monitor` on validation, and how many epochs ago they came."""
-
-    def __init__(self, monitor: str) -> None:
-        self.monitor = monitor
-        self.value, self.epoch, self.age = math.inf, 0, 0
-        self.state: State | None = None
-
-    def offer(self, student: nn.Module, measured: Mapping[str, float], keep: str) -> None:
-        """Look at one epoch's validation; the weights are copied only if they may be kept."""
-        self.age += 1
-        if measured and measured[self.monitor] < self.value:
-            self.value, self.epoch, self.age = measured[self.monitor], self.epoch + self.age, 0
-            if keep == "best":
-                self.state = deepcopy(student.state_dict())
-
-    def note(self, keep: str, epochs: int) -> str:
-        """One sentence on which weights were kept."""
-        if self.value == math.inf:
-            return f"{epochs} epochs"
-        kept = "kept" if keep == "best" else "the last weights kept"
-        value = f"best validation {self.monitor} {self.value:g} at {self.epoch}"
-        return f"{epochs} epochs; {value}, {kept}"

@@ -1,25 +1,35 @@
-"""Process: which device, precision and threads a run uses; the only file that says cuda or bf16."""
+"""Process: device, precision and threads of a run; the only file that says cuda, bf16 or DDP."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
 
+from kdistill import ranks
+from kdistill.engine.objective import Objective
 from kdistill.errors import UserError
 
 THREADS = torch.get_num_threads()  # torch's own choice, before any run set another
 KINDS = ("auto", "cpu", "cuda", "mps")
+STRATEGIES = ("ddp", "fsdp")
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Process:
-    """One process of a run.
+    """One process of a run, or each of several.
 
     kind: auto | cpu | cuda | mps; precision: auto | fp32 | bf16 | fp16, where auto takes bf16 only
     from hardware that has it natively; threads: None leaves torch's own choice; deterministic:
     refuse operations whose result varies from run to run; channels_last: for convolutions;
-    compile: torch.compile for students and for teachers that are trained.
+    compile: torch.compile for students and for teachers that are trained; processes: how many
+    train together, each on its share of every batch; strategy: ddp keeps the whole model in each,
+    fsdp (PyTorch's fully_shard) a share of weights, gradients and moments.
     """
 
     def __init__(
@@ -30,6 +40,8 @@ class Process:
         deterministic: bool = False,
         channels_last: bool = False,
         compile: bool = False,
+        processes: int = 1,
+        strategy: str = "ddp",
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
@@ -37,11 +49,19 @@ class Process:
             raise ValueError(f"precision must be auto, fp32, bf16 or fp16, got {precision}")
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be >= 1, got {threads}")
+        if processes < 1:
+            raise ValueError(f"processes must be >= 1, got {processes}")
+        if strategy not in STRATEGIES:
+            raise ValueError(f"strategy must be ddp or fsdp, got {strategy}")
         self.kind, self.precision, self.threads = kind, precision, threads
         self.deterministic, self.channels_last, self.compile = deterministic, channels_last, compile
+        self.processes, self.strategy = processes, strategy
 
     def start(self) -> "Process":
-        """Take the device and set threads and determinism; UserError when the device is missing."""
+        """Take the device, set threads and determinism, and meet the run's other processes.
+
+        UserError when the device is missing.
+        """
         if self.kind == "auto":
             found = torch.accelerator.current_accelerator(check_available=True)
             self.kind = found.type if found and found.type in KINDS else "cpu"
@@ -49,6 +69,9 @@ class Process:
         if not available.get(self.kind, self.kind == "mps" and torch.backends.mps.is_available()):
             raise UserError(f"device.kind={self.kind}: this machine has none; use device.kind=cpu")
         self.device = torch.device(self.kind)
+        if self.kind == "cuda" and ranks.launched():
+            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(self.device)
         if self.precision == "auto":
             self.precision = "bf16" if _native_bf16(self.kind) else "fp32"
         if self.precision == "fp16" and self.kind == "cpu":
@@ -57,13 +80,15 @@ class Process:
         if self.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA asks for it
         torch.use_deterministic_algorithms(self.deterministic)
+        ranks.join()
         return self
 
     @property
     def name(self) -> str:
         """For reports: "cpu, 2 threads, fp32"."""
         detail = f"{torch.get_num_threads()} threads" if self.kind == "cpu" else self._model()
-        return f"{self.kind}, {detail}, {self.precision}"
+        several = f", {ranks.world()} processes ({self.strategy})" if ranks.world() > 1 else ""
+        return f"{self.kind}, {detail}, {self.precision}{several}"
 
     def _model(self) -> str:
         return torch.cuda.get_device_name() if self.kind == "cuda" else "Apple GPU"
@@ -76,6 +101,39 @@ class Process:
         if self.compile:
             module.compile()  # in place, so the names in state_dict stay as they are
         return module
+
+    def spread(self, objective: Objective) -> tuple[Objective, nn.Module]:
+        """What this process trains of `objective`, and the module to call in its place.
+
+        ddp: `objective` itself, inside DistributedDataParallel; fsdp: a copy whose parameters are
+        sharded, twice. Gradients are then means over the processes.
+        """
+        if ranks.world() == 1:
+            return objective, objective
+        if self.strategy == "fsdp":
+            mesh = init_device_mesh(self.kind, (ranks.world(),))
+            sharded = deepcopy(objective)
+            fully_shard(sharded, mesh=mesh)  # in place
+            return sharded, sharded
+        return objective, DistributedDataParallel(objective)
+
+    def seed(self, seed: int) -> None:
+        """Seed what modules draw (dropout), differently in each process."""
+        torch.manual_seed(seed + ranks.rank())
+
+    def random_state(self) -> list[Tensor]:
+        """Of the generators that modules draw from: the CPU's, and the device's own."""
+        device = [] if self.kind == "cpu" else [self._generators().get_rng_state()]
+        return [torch.get_rng_state(), *device]
+
+    def set_random_state(self, state: list[Tensor]) -> None:
+        """Let the generators go on from `random_state`."""
+        torch.set_rng_state(state[0])
+        if self.kind != "cpu":
+            self._generators().set_rng_state(state[1])
+
+    def _generators(self) -> Any:
+        return torch.get_device_module(self.device)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of forward passes."""

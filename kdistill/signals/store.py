@@ -1,22 +1,30 @@
 """StoredAnswers: a frozen teacher is asked once about each distinct input, and its answers reused.
 
-One array per signal, a row per position in the data set, kept as .npy in the cache: over epochs,
-students, temperatures and the jobs of a sweep. Inputs already asked about are never asked again.
+One file per signal, a row per position in the data set, kept in the cache: over epochs, students,
+temperatures and the jobs of a sweep. Inputs already asked about are never asked again.
 """
 
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
 
-from kdistill.artifacts.files import fingerprint, replacing, write_json
+from kdistill import ranks
+from kdistill.artifacts.files import (
+    fingerprint,
+    make_folder,
+    read_tensors,
+    write_json,
+    write_tensors,
+)
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import in_order
-from kdistill.events import Listener, Progress, StageEnded, StageStarted
+from kdistill.errors import UserError
+from kdistill.events import Listener, Progress, StageEnded, StageStarted, Warned, silent
 from kdistill.signals.signals import Answers, Signals
 
 BATCH = 512  # inputs per question
@@ -45,6 +53,7 @@ class StoredAnswers:
         self.asked = 0
         self.reused = 0
         self._rows: dict[str, Tensor] = {}  # signal -> [positions, ...]
+        self._listener: Listener = silent
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
         """The stored rows of the batch; KeyError for a signal that was not collected."""
@@ -64,70 +73,86 @@ class StoredAnswers:
     def collect(
         self, examples: Examples, needs: frozenset[str], listener: Listener, description: str = ""
     ) -> None:
-        """Ask about those of `examples` that no answer is stored for, and keep the answers."""
-        started = time.monotonic()
-        with self._lock():
+        """Ask about those of `examples` that no answer is stored for, and keep the answers.
+
+        Several processes each ask about their part. Stored answers that are damaged are told as
+        Warned, and asked for again.
+        """
+        started, self._listener = time.monotonic(), listener
+        with self._locked():
             for need in sorted(needs):
-                self._collect(examples, need, listener)
-            if self.folder and self.asked:
+                self._collect(examples, need)
+            if self.folder and self.asked and ranks.first():
                 about = {"description": description, "seconds": time.monotonic() - started}
                 created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
                 write_json(self.folder / "answers.json", {**about, "created": created})
         note = f"{self.asked} inputs asked, {self.reused} answers reused"
         listener(StageEnded("signals", time.monotonic() - started, self.asked == 0, note))
 
-    def _collect(self, examples: Examples, need: str, listener: Listener) -> None:
-        missing = self.missing(examples, need)
+    def _collect(self, examples: Examples, need: str) -> None:
+        rows, known = self._read(need, int(examples.index.max()) + 1)
+        missing = torch.nonzero(~known[examples.index]).flatten()
         self.asked += len(missing)
         self.reused += len(examples) - len(missing)
         if len(missing):
-            listener(StageStarted("signals", steps=len(missing)))
-            stored, known = self._asked(examples.take(missing), need, listener)
-            if self.folder is None:
-                self._rows[need] = stored.to(self.device)
-                return
-            for name, value in ((f"{need}.npy", stored), (f"{need}.known.npy", known)):
-                with replacing(self.folder / name) as sibling, sibling.open("wb") as file:
-                    np.save(file, value.numpy())
-        kept, _ = self._read(need, int(examples.index.max()) + 1)
-        fits = kept.numel() * kept.element_size() <= RESIDENT_BYTES
-        self._rows[need] = kept.to(self.device) if fits else kept
+            index, values = self._asked(examples.take(missing[ranks.part(len(missing))]), need)
+            grown = torch.zeros(len(known), *values.shape[1:], dtype=values.dtype)
+            if len(rows):
+                grown[: len(rows)] = rows
+            grown[index], known[index] = values, True
+            rows = grown
+            if self.folder and ranks.first():
+                write_tensors(self._file(need), {"rows": rows, "known": known})
+        fits = rows.numel() * rows.element_size() <= RESIDENT_BYTES
+        if self.folder and not fits:
+            ranks.agree(None)  # written by now
+            rows, _ = self._read(need, len(known))  # as a memory-mapped file
+        self._rows[need] = rows.to(self.device) if fits else rows
 
-    def _asked(self, examples: Examples, need: str, listener: Listener) -> tuple[Tensor, Tensor]:
-        """What is stored with the answers about `examples` added, and which positions are known."""
-        stored, known = self._read(need, int(examples.index.max()) + 1)
-        done = 0
+    def _asked(self, examples: Examples, need: str) -> tuple[Tensor, Tensor]:
+        """Index [n] and answers [n, ...] about `examples` and those of the other processes."""
+        self._listener(StageStarted("signals", steps=len(examples)))
+        found, done = [], 0
         for batch in in_order(examples, BATCH, self.device):
             value = getattr(self.teacher.answer(batch, frozenset({need})), need).cpu()
-            if len(stored) < len(known):
-                grown = torch.zeros(len(known), *value.shape[1:], dtype=value.dtype)
-                if len(stored):
-                    grown[: len(stored)] = stored
-                stored = grown
-            index = batch.index.cpu()  # type: ignore[union-attr]
-            stored[index], known[index] = value, True
+            found.append((batch.index.cpu(), value))  # type: ignore[union-attr]
             done += len(batch)
-            listener(Progress("signals", done))
-        return stored, known
+            self._listener(Progress("signals", done))
+        every = [pair for part in ranks.gathered(found) for pair in part]
+        return torch.cat([index for index, _ in every]), torch.cat([value for _, value in every])
 
     def _read(self, need: str, positions: int) -> tuple[Tensor, Tensor]:
-        """Stored rows (memory-mapped), and which of `positions` are known; none when damaged."""
+        """Stored rows, and which of `positions` (or more) are known; none when damaged."""
         nothing = torch.zeros(0), torch.zeros(positions, dtype=torch.bool)
-        if self.folder is None:
+        if self.folder is None or not self._file(need).is_file():
             return nothing
         try:
-            flags = np.load(self.folder / f"{need}.known.npy", allow_pickle=False)
-            rows = np.load(self.folder / f"{need}.npy", mmap_mode="c", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return nothing
-        if len(rows) < len(flags):
+            stored = read_tensors(self._file(need))
+            rows, flags = stored["rows"], stored["known"]
+        except (UserError, KeyError) as error:
+            self._listener(Warned(f"stored answers are asked for again ({error})"))
             return nothing
         known = torch.zeros(max(positions, len(flags)), dtype=torch.bool)
-        known[: len(flags)] = torch.from_numpy(flags)
-        return torch.from_numpy(rows), known
+        known[: len(flags)] = flags
+        return rows, known
 
-    def _lock(self) -> FileLock | nullcontext[None]:
+    def _file(self, need: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{need}.safetensors"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone in the folder among other runs; the first process locks for all of this one."""
         if self.folder is None:
-            return nullcontext()
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{self.folder}.lock")
+            yield
+            return
+        make_folder(self.folder)
+        lock = FileLock(f"{self.folder}.lock")
+        if ranks.first():
+            lock.acquire()
+        try:
+            ranks.agree(None)
+            yield
+            ranks.agree(None)
+        finally:
+            lock.release()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,15 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from kdistill import ranks
 from kdistill.artifacts.environment import versions
-from kdistill.artifacts.files import fingerprint, read_json, write_json, write_tensors
+from kdistill.artifacts.files import (
+    fingerprint,
+    make_folder,
+    read_json,
+    write_json,
+    write_tensors,
+)
 from kdistill.artifacts.weights import load_weights, read_weights, student_config
 from kdistill.config.build import build, sources
 from kdistill.data.augmentation import Augmentation
@@ -110,17 +118,24 @@ class NetworkTeacher:
         if folder is None:
             self._train(context)
             return
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):  # jobs of a sweep side by side: one trains, others wait
-            if (folder / "teacher.json").is_file() and self._reused(folder, context.listener):
+        make_folder(folder)
+        # jobs of a sweep side by side: one trains, the others wait
+        with FileLock(f"{folder}.lock") if ranks.first() else nullcontext():
+            kept = ranks.decided((folder / "teacher.json").is_file)
+            if kept and self._reused(folder, context.listener):
                 return
             started = time.monotonic()
             self._train(context)
-            seconds = time.monotonic() - started
-            write_tensors(folder / "weights.safetensors", self.network.state_dict())
-            about = {"description": self.describe(context.dataset.name), "seconds": seconds}
-            created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-            write_json(folder / "teacher.json", {**about, "created": created, "model": self.model})
+            if ranks.first():
+                self._keep(folder, context.dataset.name, time.monotonic() - started)
+            if resume := context.resume_point(self.stage):
+                resume.remove()
+
+    def _keep(self, folder: Path, data: str, seconds: float) -> None:
+        write_tensors(folder / "weights.safetensors", self.network.state_dict())
+        about = {"description": self.describe(data), "seconds": seconds}
+        created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        write_json(folder / "teacher.json", {**about, "created": created, "model": self.model})
 
     def _reused(self, folder: Path, listener: Listener) -> bool:
         """Load the stored weights; False, with a warning, when they are damaged."""
@@ -153,6 +168,7 @@ class NetworkTeacher:
             stage=self.stage,
             seed=self.seed,
             listener=tell,
+            resume=context.resume_point(self.stage),
         )
 
     def _resample(self, examples: Examples) -> Examples:

@@ -1,6 +1,6 @@
 """What a teacher is, and what it is given to prepare itself with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from torch import nn
 
 from kdistill.data.batch import Batch, Dataset
 from kdistill.engine.process import Process
+from kdistill.engine.resume import ResumePoint
 from kdistill.events import Listener
 from kdistill.measures.classification import Classification
 from kdistill.signals.ask import ask
@@ -25,6 +26,7 @@ class Context:
     measure: Classification
     cache: Path | None  # where trained teachers are shared between runs; None: kept nowhere
     listener: Listener
+    resume_point: Callable[[str], ResumePoint | None] = lambda stage: None  # of a training
 
 
 @dataclass(frozen=True)

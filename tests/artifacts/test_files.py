@@ -1,6 +1,8 @@
 """Files: whole or not at all, damage told in one line that names the file, names for contents."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +31,8 @@ TENSORS = {
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    write_tensors(tmp_path / "new" / "a.safetensors", TENSORS)
-    read = read_tensors(tmp_path / "new" / "a.safetensors")
+    write_tensors(tmp_path / "a.safetensors", TENSORS)
+    read = read_tensors(tmp_path / "a.safetensors")
     assert read.keys() == TENSORS.keys()
     for name, value in TENSORS.items():
         assert read[name].dtype == value.dtype
@@ -151,3 +153,35 @@ def test_a_fingerprint_is_the_same_in_every_process() -> None:
     )
     here = fingerprint({"a": {"b": None}, "widths": [8]}, torch.arange(5), ["x"])
     assert ran.stdout.strip() == here
+
+
+def test_any_flipped_bit_of_the_weights_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, {"weight": torch.arange(6.0), "bias": torch.ones(2)})
+    whole = path.read_bytes()
+    for place in range(len(whole) - 8 * 4, len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"a\.safetensors: damaged \(its checksum"):
+            read_tensors(path)
+
+
+def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"old": 1})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"a\.json: cannot be written \(No space left on device\)"):
+        write_json(path, {"new": 2})
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+    assert read_json(path) == {"old": 1}
+
+
+def test_a_removed_folder_is_told_and_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="its folder is gone"):
+        write_json(tmp_path / "gone" / "a.json", {})
+    assert not (tmp_path / "gone").exists()

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kdistill.artifacts.files import write_json
 from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
-from kdistill.errors import UserError
+from kdistill.errors import Occupied, UserError
 
 
 def test_a_folder_with_a_result_is_finished(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_every_file_of_a_run_has_its_own_name(tmp_path: Path) -> None:
 
 
 def test_lines_appended_are_lines_read(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "history.jsonl"
+    path = tmp_path / "history.jsonl"
     assert read_lines(path) == []
     for epoch in range(3):
         append_line(path, {"epoch": epoch, "stage": "é\n"})
@@ -63,19 +64,64 @@ def test_a_damaged_line_before_the_last_is_named(damage: bytes, tmp_path: Path) 
     assert "\n" not in str(told.value)
 
 
-def test_a_run_that_did_not_finish_leaves_nothing_for_the_next(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
-    for file in (folder.failed, folder.baseline, folder.student, folder.history):
+def begun(path: Path, config: dict[str, object]) -> RunFolder:
+    folder = RunFolder(path)
+    folder.begin(config)
+    folder.config.write_text(yaml.safe_dump(config))
+    return folder
+
+
+CONFIG = {"seed": 1, "loss": {"temperature": 4.0}, "device": {"threads": 1}}
+
+
+def test_a_run_of_the_same_config_goes_on_with_what_is_there(tmp_path: Path) -> None:
+    folder = begun(tmp_path, CONFIG)
+    append_line(folder.history, {"epoch": 1})
+    folder.history.write_text(folder.history.read_text() + '{"epo')  # killed while it wrote
+    folder.student.write_text("weights")
+    folder.begin({**CONFIG, "device": {"threads": 2}})
+    append_line(folder.history, {"epoch": 2})
+    assert read_lines(folder.history) == [{"epoch": 1}, {"epoch": 2}]
+    assert folder.student.read_text() == "weights"
+
+
+@pytest.mark.parametrize("state", ["unfinished", "finished"])
+def test_a_run_of_another_config_is_refused(state: str, tmp_path: Path) -> None:
+    folder = begun(tmp_path, CONFIG)
+    folder.student.write_text("weights")
+    if state == "finished":
+        folder.result.write_text("{}")
+    with pytest.raises(Occupied, match=r"loss\.temperature is 4\.0 there, 8\.0 here") as told:
+        folder.begin({**CONFIG, "loss": {"temperature": 8.0}})
+    assert "\n" not in str(told.value)
+    assert folder.student.read_text() == "weights"
+
+
+def test_a_failed_run_gives_way_to_another_config(tmp_path: Path) -> None:
+    folder = begun(tmp_path, CONFIG)
+    for file in (folder.failed, folder.student, folder.history, folder.stages):
         file.write_text("earlier")
     (tmp_path / "notes.txt").write_text("mine")
-    assert folder.fresh() is folder
-    assert {each.name for each in tmp_path.iterdir()} == {"notes.txt"}
+    folder.begin({**CONFIG, "seed": 2})
+    assert {each.name for each in tmp_path.iterdir()} == {"notes.txt", "resume"}
+    assert not any(folder.work.iterdir())
 
 
-def test_a_finished_run_is_never_written_over(tmp_path: Path) -> None:
+def test_a_finished_run_without_a_config_is_never_written_over(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.result.write_text("{}")
     folder.student.write_text("weights")
-    with pytest.raises(UserError, match="holds a finished run; name another folder"):
-        folder.fresh()
+    with pytest.raises(Occupied, match="holds a finished run; name another folder"):
+        folder.begin({})
     assert folder.student.read_text() == "weights"
+
+
+def test_only_one_may_work_in_a_folder(tmp_path: Path) -> None:
+    with (
+        RunFolder(tmp_path / "run").locked(),
+        pytest.raises(Occupied, match="another process works on this run"),
+        RunFolder(tmp_path / "run").locked(),
+    ):
+        pass
+    with RunFolder(tmp_path / "run").locked():
+        pass

@@ -1,11 +1,15 @@
 """`kdistill train`: what is shown, what a failed run leaves, what a sweep does with one."""
 
 import json
+import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.text import Text
 
+from kdistill.artifacts.result import Measure
 from kdistill.cli import main
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Progress, StageStarted
@@ -22,12 +26,13 @@ def pipeline(tmp_path, monkeypatch):
         listener(Progress("student", 17))
         listener(EpochEnded("student", 1, 2, {"total": 0.5}))
         deeds.pop(0)(cfg, folder)
-        return "result"
+        student = SimpleNamespace(measures={"errors": Measure(3, 10, None, "count", "lower")})
+        student.validation = {"errors": Measure(2, 10, None, "count", "lower")}
+        return SimpleNamespace(models={"student": student}, main="errors")
 
-    monkeypatch.setattr("kdistill.compose.run_config", run_config)
+    monkeypatch.setattr("kdistill.cli._run.run_in_processes", run_config)
     monkeypatch.setattr(
-        "kdistill.report.terminal.terminal",
-        lambda result, folder: Text(f"{result} in {folder.path}"),
+        "kdistill.cli._run.terminal", lambda result, folder: Text(f"result in {folder.path}")
     )
     return deeds
 
@@ -60,7 +65,6 @@ def test_a_run_shows_its_progress_then_its_report(pipeline, capsys):
     [
         (UserError("loss became nan; lower fit.optimizer.lr"), 2, "loss became nan; lower fit.op"),
         (KeyError("gone"), 1, "KeyError: 'gone'"),
-        (KeyboardInterrupt(), 130, "KeyboardInterrupt"),
     ],
 )
 def test_a_failed_run_says_where_it_stood(error, code, message, pipeline, capfd):
@@ -74,16 +78,31 @@ def test_a_failed_run_says_where_it_stood(error, code, message, pipeline, capfd)
     assert ("Traceback" in told) == (code == 1)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_has_not_failed_and_says_how_to_go_on(number, code, pipeline, capfd):
+    def stopped(cfg, folder):
+        (folder / "config.yaml").touch()
+        os.kill(os.getpid(), number)
+
+    pipeline.append(stopped)
+    assert main(["train"]) == code
+    (folder,) = folders()
+    assert not (folder / "failed.json").exists()
+    name = signal.Signals(number).name
+    told = f"kdistill: stopped by {name} in student; go on with: kdistill resume "
+    assert capfd.readouterr().err == f"{told}{folder.resolve()}\n"
+
+
 def test_in_a_sweep_only_the_failed_job_leaves_a_failure(pipeline, capfd):
     pipeline += [lambda cfg, folder: None, failing(UserError("no")), lambda cfg, folder: None]
     assert main(["train", "-m", "loss.temperature=1,4,20"]) == 2
     jobs = folders()
     assert [job.name for job in jobs] == [
-        "0_loss.temperature=1",
-        "1_loss.temperature=4",
-        "2_loss.temperature=20",
+        "loss.temperature=1",
+        "loss.temperature=20",
+        "loss.temperature=4",
     ]
-    assert [(job / "failed.json").exists() for job in jobs] == [False, True, False]
+    assert [(job / "failed.json").exists() for job in jobs] == [False, False, True]
     assert capfd.readouterr().err == "kdistill: no\n"
 
 

@@ -8,7 +8,7 @@ import torch
 
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import EpochStream, in_order
-from kdistill.events import StageEnded, silent
+from kdistill.events import StageEnded, Warned, silent
 from kdistill.signals import store
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers, answers_folder
@@ -115,10 +115,16 @@ def test_answers_are_kept_apart_by_what_was_asked(tmp_path: Path, examples: Exam
     assert answers_folder(tmp_path, "teacher", named.take(torch.arange(3)), "fp32") in folders
 
 
-@pytest.mark.parametrize("damaged", ["logits.npy", "logits.known.npy"])
-def test_damaged_answers_are_asked_again(tmp_path: Path, examples: Examples, damaged: str) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_answers_are_asked_again(tmp_path: Path, examples: Examples, damage: str) -> None:
     stored(Counting(), tmp_path / "answers", examples)
-    (tmp_path / "answers" / damaged).write_bytes(b"\x93NUMPY")
-    again = stored(Counting(), tmp_path / "answers", examples)
+    file = tmp_path / "answers" / "logits.safetensors"
+    whole = bytearray(file.read_bytes())
+    whole[-20] ^= 1  # a bit of one answer, or of what says which are known
+    file.write_bytes(whole[:-9] if damage == "cut" else whole)
+    again, told = StoredAnswers(Counting(), tmp_path / "answers", CPU), []
+    again.collect(examples, LOGITS, told.append)
     assert (again.asked, again.reused) == (60, 0)
+    (warned,) = (event for event in told if isinstance(event, Warned))
+    assert str(file) in warned.message
     assert stored(Counting(), tmp_path / "answers", examples).reused == 60

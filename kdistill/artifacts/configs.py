@@ -1,0 +1,45 @@
+"""The config that a run folder keeps, and in what two configs differ."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kdistill.errors import UserError
+
+ABSENT = "(absent)"
+# top-level keys that say how a run is carried out, and not what comes out of it
+CARRYING_OUT = ("device", "cache", "save_every")
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    """config.yaml of a run; UserError when it is missing or damaged."""
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{file}: damaged YAML ({said}); restore it or remove the run") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{file}: damaged; it must hold the config of a run")
+    return config
+
+
+def differences(one: Any, other: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(dotted key, value in `one`, value in `other`) of each leaf that differs, in order."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for name in {**one, **other}:
+            below = f"{key}.{name}" if key else str(name)
+            yield from differences(one.get(name, ABSENT), other.get(name, ABSENT), below)
+    elif one != other:
+        yield key, one, other
+
+
+def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """'key: value there, value here' of the first that changes what comes out; '' if none does."""
+    for key, there, here in differences(one, other):
+        if key.split(".")[0] not in CARRYING_OUT:
+            return f"{key} is {there} there, {here} here"
+    return ""

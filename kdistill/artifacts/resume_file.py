@@ -1,0 +1,52 @@
+"""resume.pt: the state of an unfinished training, checked before it is believed.
+
+What torch.save writes is a zip archive with a checksum for every record, so a file that was cut
+short or changed is noticed, and the one written before it is used. No code in it is run.
+"""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdistill.artifacts.files import replacing
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors, numbers, texts and containers of them; the file before it is kept beside."""
+    with replacing(path) as sibling:
+        torch.save(state, sibling)
+        if path.is_file():
+            path.replace(_before(path))
+
+
+def read_state(path: Path, complain: Callable[[str], None]) -> dict[str, Any] | None:
+    """The newest undamaged state in `path` or the file before it; None when there is none.
+
+    `complain` hears of each file that is damaged.
+    """
+    for file in (path, _before(path)):
+        if not file.is_file():
+            continue
+        try:
+            with zipfile.ZipFile(file) as archive:
+                damaged = archive.testzip()
+            if damaged is None:
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+                return state
+        except Exception as error:  # a damaged or foreign file may raise nearly anything there
+            damaged = type(error).__name__
+        complain(f"{file}: a damaged resume point ({damaged}), which is not used")
+    return None
+
+
+def remove_state(path: Path) -> None:
+    """Remove the state and the one before it."""
+    path.unlink(missing_ok=True)
+    _before(path).unlink(missing_ok=True)
+
+
+def _before(path: Path) -> Path:
+    return path.with_suffix(".before.pt")

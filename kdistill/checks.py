@@ -1,0 +1,75 @@
+"""Checks of a run's parts against each other, before anything is trained."""
+
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+from kdistill import ranks
+from kdistill.data.batch import Batch
+from kdistill.engine.fit import Fit
+from kdistill.engine.objective import Objective
+from kdistill.engine.process import Process
+from kdistill.errors import UserError
+from kdistill.losses.loss import Loss
+from kdistill.parts import Parts
+from kdistill.signals.ask import ask
+from kdistill.signals.signals import Signals
+from kdistill.teachers.teacher import Teacher
+
+
+def check_parts(parts: Parts) -> None:
+    """Refuse what the run cannot supply, before any weights exist."""
+    check_teacher(parts.loss, parts.teacher)
+    check_process(parts.loss, parts.fit, parts.process)
+    parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
+    labelled = parts.transfer.labelled(parts.dataset)
+    if not labelled and (parts.loss.needs_labels or parts.baseline):
+        who = "the loss" if parts.loss.needs_labels else "the baseline"
+        raise UserError(
+            f"transfer: {who} needs labels, and these inputs have none; "
+            "set loss.hard_weight=0 baseline=false, or give labels"
+        )
+    if not len(parts.dataset.test) or parts.dataset.test.labels is None:
+        raise UserError("dataset: without a labelled test set nothing can be measured")
+    shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
+    parts.loss.bind(shapes, shapes)
+
+
+def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
+    """Refuse a loss that wants a teacher where there is none."""
+    if loss.teacher_needs and teacher is None:
+        raise UserError("loss: it compares with a teacher, and there is none; use loss=hard_labels")
+
+
+def check_process(loss: Loss, fit: Fit, process: Process) -> None:
+    """Refuse what cannot be combined with how the run is carried out."""
+    sharded = process.strategy == "fsdp" and (process.processes > 1 or ranks.world() > 1)
+    if loss.double_backward and (sharded or process.compile):
+        which = "device.strategy=fsdp" if sharded else "device.compile=true"
+        raise UserError(f"loss: it needs second derivatives, which {which} cannot give; unset that")
+    if sharded and fit.average:
+        raise UserError("fit.average: not with device.strategy=fsdp; use device.strategy=ddp")
+    if sharded and process.precision == "fp16":
+        raise UserError("device.precision=fp16: not with device.strategy=fsdp; use bf16 or ddp")
+
+
+def rehearse(parts: Parts, student: nn.Module) -> None:
+    """One step on two blank inputs, with copies: a student, loss or optimizer that does not work
+    is told before hours of a teacher's training, in one line."""
+    data, classes = parts.dataset, len(parts.dataset.classes)
+    blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
+    row = torch.zeros(2, dtype=torch.int64)
+    batch, taught = Batch(blank, row, row, row), Signals(logits=torch.zeros(2, classes))
+    objective = Objective(deepcopy(student), deepcopy(parts.loss))
+    parts.fit.optimizer_for(objective, steps=1)
+    try:
+        logits = ask(objective.student, batch).logits
+        total = objective(batch, taught)["total"]
+        total.backward()
+    except Exception as error:  # a user's own module may raise anything
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"student and loss: a step on two blank inputs fails: {said}") from error
+    if logits is None or logits.shape != (2, classes):
+        shape = None if logits is None else [*logits.shape]
+        raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")

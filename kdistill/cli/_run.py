@@ -1,0 +1,78 @@
+"""Executes a run for `train` and `resume`: shows it, and leaves failed.json where it fails."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from kdistill import ranks
+from kdistill.artifacts.files import write_json
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.cli.progress import shown
+from kdistill.engine.stop import listening
+from kdistill.errors import Occupied, Stopped
+from kdistill.events import Event, Progress, StageStarted
+from kdistill.launch import ProcessesFailed, run_in_processes
+from kdistill.report.terminal import terminal
+
+
+def execute(config: Any, folder: Path) -> float:
+    """Run `config` in `folder` and print its report; the student's main validation figure.
+
+    That figure is what a sweeper looks at; without validation data it is the test's.
+    """
+    console, where = Console(quiet=not ranks.talks()), Whereabouts()
+
+    def listen(event: Event) -> None:
+        where(event)
+        show(event)
+
+    with listening(), failing_into(folder, where), shown(console) as show:
+        result = run_in_processes(config, folder, listen)
+    console.print(terminal(result, RunFolder(folder)), crop=False)
+    student = result.models["student"]
+    assert student is not None  # every run has one
+    return (student.validation or student.measures)[result.main].value
+
+
+class Whereabouts:
+    """A listener that knows the stage and the step a run has come to."""
+
+    def __init__(self) -> None:
+        self.stage: str | None = None
+        self.step = 0
+
+    def __call__(self, event: Event) -> None:
+        """Take note of `event`."""
+        if isinstance(event, StageStarted):
+            self.stage, self.step = event.stage, 0
+        elif isinstance(event, Progress):
+            self.step = event.steps
+
+
+@contextmanager
+def failing_into(folder: Path, where: Whereabouts) -> Iterator[None]:
+    """Leave failed.json {message, stage, step} in `folder` when the run inside fails.
+
+    A run that was stopped has not failed: it says how to go on.
+    """
+    try:
+        yield
+    except (Occupied, ProcessesFailed):  # the folder is another's; one of several has told
+        raise
+    except Stopped as stopped:
+        if ranks.talks() and RunFolder(folder).config.is_file():
+            stage = f" in {where.stage}" if where.stage else ""
+            hint = f"go on with: kdistill resume {folder}"
+            print(f"kdistill: {stopped}{stage}; {hint}", file=sys.stderr)
+        raise
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}".removeprefix("UserError: ").rstrip(": ")
+        step = getattr(error, "step", where.step)  # Diverged knows better
+        if ranks.talks() and folder.is_dir():
+            failure = {"message": message, "stage": where.stage, "step": step}
+            write_json(RunFolder(folder).failed, failure)
+        raise

@@ -1,0 +1,45 @@
+"""`kdistill resume RUN`: go on with an interrupted run, exactly where it was."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from kdistill.cli._arguments import Parser
+from kdistill.errors import UserError
+
+
+def main(argv: list[str]) -> int:
+    """Go on with the run; one that is finished only shows its report."""
+    parser = Parser("resume")
+    parser.add_argument("run", type=Path, help="folder of a run: runs/NAME/TIME")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="device.KEY=VALUE",
+        help="carry it out otherwise, e.g. device.processes=1; equal then but for rounding",
+    )
+    args = parser.parse_args(argv)
+
+    from kdistill.artifacts.configs import read_config
+    from kdistill.artifacts.run_folder import RunFolder
+    from kdistill.cli._run import execute
+
+    folder = RunFolder(args.run)
+    if not folder.config.is_file():
+        raise UserError(f"{args.run}: no run to go on with; it holds no {folder.config.name}")
+    config = overridden(read_config(folder.config), args.overrides)
+    form = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+    logging.basicConfig(filename=args.run / "train.log", level=logging.INFO, format=form)
+    execute(config, args.run)
+    return 0
+
+
+def overridden(config: dict[str, Any], words: list[str]) -> dict[str, Any]:
+    """`config` with device.KEY=VALUE words; UserError for others: they would make another run."""
+    from omegaconf import OmegaConf
+
+    for word in words:
+        if not word.startswith("device.") or "=" not in word:
+            raise UserError(f"{word}: a resumed run takes device.KEY=VALUE alone")
+    made = OmegaConf.merge(OmegaConf.create(config), OmegaConf.from_dotlist(words))
+    return dict(OmegaConf.to_container(made))  # type: ignore[arg-type]

@@ -1,0 +1,66 @@
+"""The same run in several processes: each reads the config that the run folder keeps."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from kdistill import ranks
+from kdistill.artifacts.files import make_folder, write_text
+from kdistill.artifacts.result import Result
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.compose import recipe, run_config
+from kdistill.config.build import to_plain
+from kdistill.errors import Stopped
+from kdistill.events import Listener
+
+
+class ProcessesFailed(Exception):
+    """A process of the run has failed and has told why; the argument is its exit code."""
+
+
+def run_in_processes(config: Any, folder: Path, listener: Listener) -> Result:
+    """Execute a composed config in as many processes of this machine as device.processes says.
+
+    Inside a process that torchrun (or this function) started, takes part in the run. Raises
+    ProcessesFailed when one of several fails, Stopped when a signal ends them.
+    """
+    plain, kept = to_plain(config), RunFolder(folder)
+    if ranks.launched():
+        ranks.join()
+        return run_config(plain, ranks.agree(folder), listener)
+    processes = plain["device"].get("processes", 1)
+    if processes == 1 or (kept.holds(plain) and kept.result.is_file()):
+        return run_config(plain, folder, listener)
+    recipe(plain)  # a mistake is told once, here
+    kept.holds(plain)
+    make_folder(folder)
+    write_text(kept.config, yaml.safe_dump(plain, sort_keys=False))
+    _launch(processes, folder)
+    return Result.read(kept.finished().result)
+
+
+def _launch(processes: int, folder: Path) -> None:
+    """Do what `torchrun --standalone --nproc-per-node N -m kdistill resume FOLDER` does."""
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # they tell their own
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=folder.name,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "kdistill", "resume", str(folder))
+    except ChildFailedError as failed:
+        codes = [failure.exitcode for failure in failed.failures.values()]
+        raise ProcessesFailed(min((code for code in codes if code in (1, 2)), default=1)) from None
+    except SignalException as signalled:
+        raise Stopped(int(signalled.sigval)) from None

@@ -1,0 +1,32 @@
+"""In what two configs differ, and whether that makes another run."""
+
+from pathlib import Path
+
+import pytest
+
+from kdistill.artifacts.configs import ABSENT, differences, first_difference, read_config
+from kdistill.errors import UserError
+
+
+def test_every_leaf_that_differs_is_named() -> None:
+    one = {"a": 1, "b": {"c": [1, 2], "d": None}, "only": True}
+    other = {"a": 1, "b": {"c": [1, 3], "d": None}, "new": {"x": 1}}
+    assert list(differences(one, other)) == [
+        ("b.c", [1, 2], [1, 3]),
+        ("only", True, ABSENT),
+        ("new", ABSENT, {"x": 1}),
+    ]
+
+
+def test_how_a_run_is_carried_out_makes_no_other_run() -> None:
+    one = {"seed": 1, "device": {"threads": 1}, "cache": True}
+    assert first_difference(one, {"seed": 1, "device": {"threads": 2}, "save_every": 9}) == ""
+    assert first_difference(one, {"seed": 2}) == "seed is 1 there, 2 here"
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- 1", "\x00", ""])
+def test_a_damaged_config_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"config\.yaml: damaged") as told:
+        read_config(tmp_path / "config.yaml")
+    assert "\n" not in str(told.value)
