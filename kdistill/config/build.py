@@ -187,7 +187,7 @@ def _make(node: Any, key: str, args: tuple[Any, ...] = ()) -> Any:
 
 
 def _call(node: dict[str, Any], key: str, args: tuple[Any, ...], values: dict[str, Any]) -> Any:
-    """Call a target; values that it refuses are the user's to mend, whatever torch raises then."""
+    """Call a target. What it refuses is the user's to mend, and whatever code not ours raises."""
     target = resolve(node["_target_"])
     if node.get("_partial_"):
         return functools.partial(target, *args, **values)
@@ -196,10 +196,12 @@ def _call(node: dict[str, Any], key: str, args: tuple[Any, ...], values: dict[st
     except UserError:
         raise
     except Exception as error:
-        if not isinstance(error, (TypeError, ValueError)) and not _of_torch(target):
+        refused = isinstance(error, (TypeError, ValueError))
+        if not refused and str(target.__module__).startswith("kdistill."):
             raise
         said = " ".join(str(error).split())
-        raise UserError(f"{key or node['_target_']}: {said}") from error
+        kind = "" if refused or _of_torch(target) else f"{type(error).__name__}: "
+        raise UserError(f"{key or node['_target_']}: {kind}{said}") from error
 
 
 def _of_torch(target: Any) -> bool:

@@ -154,7 +154,11 @@ def _read(path: Path) -> dict[str, Array]:
         raise UserError(f"dataset.path={path}: no such file in {Path.cwd()}")
     try:
         # a pickle could run code; and numpy leaves a damaged file open that it opened itself
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it is one array; name several with numpy.savez")
+            with file:
+                return {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable .npz file ({error})") from None

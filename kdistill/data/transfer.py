@@ -25,6 +25,10 @@ class Transfer(Protocol):
         """The examples whose answers can be stored, for a stream that is not fresh."""
         ...
 
+    def check(self, dataset: Dataset) -> None:
+        """UserError for what `stream` would refuse, told before anything is trained."""
+        ...
+
     def labelled(self, dataset: Dataset) -> bool: ...
 
     def count(self, dataset: Dataset) -> int:
@@ -66,6 +70,13 @@ class TrainingSet:
         lots = sample_keys(self.seed, 0, examples.index, purpose_of("fraction"))
         return examples.take(lots.argsort(stable=True)[:count].sort().values)
 
+    def check(self, dataset: Dataset) -> None:
+        """Chooses the examples, and augments a blank input."""
+        self.examples(dataset)
+        blank = torch.zeros(1, *dataset.input_shape, dtype=dataset.test.inputs[0].dtype)
+        for augment in self.augmentation:
+            augment(blank, torch.zeros(1, dtype=torch.int64))
+
     def labelled(self, dataset: Dataset) -> bool:
         """Whether the training set has labels."""
         return dataset.train.labels is not None
@@ -103,6 +114,9 @@ class LoaderSet:
     def examples(self, dataset: Dataset) -> Examples:
         """Those of dataset.train: the loader's own have no position that could be stored."""
         return dataset.train
+
+    def check(self, dataset: Dataset) -> None:
+        """A loader is taken at its word."""
 
     def labelled(self, dataset: Dataset) -> bool:
         """Whether the loader's first item has labels."""

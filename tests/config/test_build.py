@@ -247,11 +247,17 @@ def test_a_mistake_is_one_line_that_names_the_key(config, said):
     assert "\n" not in str(caught.value)
 
 
-def test_a_bug_of_ours_stays_a_bug(folder, monkeypatch):
+def test_a_bug_of_ours_stays_a_bug(monkeypatch):
+    monkeypatch.setattr("kdistill.models.mlp.MLP.__init__", lambda self: {}["gone"])
+    with pytest.raises(KeyError, match="gone"):
+        build({"_target_": "kdistill.models.mlp.MLP"})
+
+
+def test_a_bug_of_the_users_is_one_line(folder, monkeypatch):
     (folder / "mine_net.py").write_text("class Net:\n    def __init__(self):\n        {}['gone']\n")
     monkeypatch.setenv("KDISTILL_TRUST", "mine_net")
-    with pytest.raises(KeyError, match="gone"):
-        build({"_target_": "mine_net.Net"})
+    with pytest.raises(UserError, match="student: KeyError: 'gone'"):
+        build({"_target_": "mine_net.Net"}, key="student")
 
 
 @pytest.mark.parametrize(
