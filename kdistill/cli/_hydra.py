@@ -8,15 +8,13 @@ traceback with exit code 1. In a sweep each failed job tells its own at once and
 import argparse
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 from hydra import version
@@ -27,7 +25,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import (
     InterpolationResolutionError,
     MissingMandatoryValue,
@@ -35,15 +33,27 @@ from omegaconf.errors import (
 )
 
 from kdistill.cli._mistakes import in_one_line
+from kdistill.cli._sweep import summed_up
 from kdistill.errors import UserError
 from kdistill.paths import CONFIG_DIR, user_configs
 
 COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+Run = Callable[[DictConfig], float | None]
 log = logging.getLogger(__name__)
 
 
 class JobFailed(Exception):
-    """A job has failed and has told why; the argument is its exit code."""
+    """A job has failed and has told why; the argument is its exit code.
+
+    `codes` has those of all that failed: where jobs run in processes of their own, their failures
+    arrive as copies, and Hydra raises the first alone.
+    """
+
+    codes: ClassVar[list[int]] = []
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        JobFailed.codes.append(code)
 
 
 class UserConfigs(SearchPathPlugin):
@@ -56,25 +66,27 @@ class UserConfigs(SearchPathPlugin):
 
 
 def hydra_command(
-    config_name: str, *overrides: str
-) -> Callable[[Callable[[DictConfig], None]], Callable[[list[str]], int]]:
-    """Turn `run(cfg)` into `main(argv) -> exit code`; `overrides` come after the user's."""
+    config_name: str, *overrides: str, after_sweep: Callable[[Path], None] | None = None
+) -> Callable[[Run], Callable[[list[str]], int]]:
+    """Turn `run(cfg)` into `main(argv) -> exit code`; `overrides` come after the user's.
 
-    def wrap(run: Callable[[DictConfig], None]) -> Callable[[list[str]], int]:
+    What `run` returns is what a sweeper looks at; `after_sweep` gets the folder of a sweep.
+    """
+
+    def wrap(run: Run) -> Callable[[list[str]], int]:
         def main(argv: list[str]) -> int:
-            codes: list[int] = []
+            JobFailed.codes.clear()
             args, parser = _parsed(argv, overrides)
             version.setbase("1.3")
             Plugins.instance().register(UserConfigs)
-            OmegaConf.register_new_resolver("kd.slug", slug, replace=True)
-            with _surroundings(args):
+            with _surroundings(args), summed_up(after_sweep):
                 try:
-                    _run_hydra(args, parser, _job(run, codes), str(CONFIG_DIR), config_name)
-                except JobFailed as failed:  # from another process, codes may have missed it
-                    codes.append(failed.args[0])
+                    _run_hydra(args, parser, _job(run), str(CONFIG_DIR), config_name)
+                except JobFailed:
+                    pass  # it has told, and is counted
                 except COMPOSING as error:
                     raise UserError(in_one_line(error)) from error
-            return min(codes, default=0)  # our fault, 1, is worse than the user's, 2
+            return min(JobFailed.codes, default=0)  # our fault, 1, is worse than the user's, 2
 
         return main
 
@@ -84,14 +96,6 @@ def hydra_command(
 def output_folder() -> Path:
     """The run folder of the job at work."""
     return Path(HydraConfig.get().runtime.output_dir)
-
-
-def slug(text: str, length: int = 80) -> str:
-    """`text` as the name of a folder: safe characters; a long one is cut and ends with a hash."""
-    safe = re.sub(r"[^\w.=,+-]+", "_", text).strip("._")
-    if len(safe) <= length:
-        return safe
-    return f"{safe[: length - 9]}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _parsed(
@@ -154,23 +158,25 @@ def _set_returned(job: JobReturn, value: Any) -> None:
 JobReturn.return_value = property(_returned, _set_returned)  # type: ignore[assignment]
 
 
-def _job(run: Callable[[DictConfig], None], codes: list[int]) -> Callable[[DictConfig], None]:
+def _job(run: Run) -> Run:
     """`run`, telling its own failure, so that a sweep reports each one when it happens."""
 
     @wraps(run)
-    def job(cfg: DictConfig) -> None:
+    def job(cfg: DictConfig) -> float | None:
         try:
-            run(cfg)
+            return run(cfg)
         except (UserError, MissingMandatoryValue, InterpolationResolutionError) as error:
             message = str(error) if isinstance(error, UserError) else in_one_line(error)
             log.info("failed", exc_info=True)
             print(f"kdistill: {message}", file=sys.stderr, flush=True)
-            codes.append(2)
             raise JobFailed(2) from error
         except Exception as error:
+            from kdistill.launch import ProcessesFailed  # it needs torch, as a job does
+
             log.info("failed", exc_info=True)
+            if isinstance(error, ProcessesFailed):  # one of them has told
+                raise JobFailed(error.args[0]) from error
             traceback.print_exc()
-            codes.append(1)
             raise JobFailed(1) from error
 
     return job

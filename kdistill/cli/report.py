@@ -1,4 +1,4 @@
-"""`kdistill report RUN`: print what a run proved and write its report.md and report.html again."""
+"""`kdistill report DIR`: print what a run or a sweep has shown, and write its reports again."""
 
 from pathlib import Path
 
@@ -6,11 +6,22 @@ from kdistill.cli._arguments import Parser
 
 
 def main(argv: list[str]) -> int:
-    """Rebuild the reports from what the run folder holds."""
+    """Rebuild the reports from what the run folders hold."""
     parser = Parser("report")
-    parser.add_argument("run", type=Path, help="folder of a finished run: runs/NAME/TIME")
-    args = parser.parse_args(argv)
+    parser.add_argument("folder", type=Path, help="of a run (runs/NAME/TIME) or of a sweep's runs")
+    folder = parser.parse_args(argv).folder
 
+    from kdistill.report.sweep_jobs import holds_run
+
+    if not folder.is_dir() or holds_run(folder):
+        show_run(folder)
+    else:
+        show_sweep(folder)
+    return 0
+
+
+def show_run(folder: Path) -> None:
+    """Write and print the report of the run in `folder`; UserError when it is not finished."""
     from rich.console import Console
 
     from kdistill.artifacts.result import Result
@@ -18,8 +29,17 @@ def main(argv: list[str]) -> int:
     from kdistill.report.terminal import terminal
     from kdistill.report.write import write_report
 
-    folder = RunFolder(args.run).finished()
-    result = Result.read(folder.result)
-    write_report(folder)
-    Console().print(terminal(result, folder), crop=False)
-    return 0
+    kept = RunFolder(folder).finished()
+    result = Result.read(kept.result)
+    write_report(kept)
+    Console().print(terminal(result, kept), crop=False)
+
+
+def show_sweep(folder: Path) -> None:
+    """Write and print the summary of the runs in `folder`; UserError when it holds none."""
+    from rich.console import Console
+
+    from kdistill.report.sweep_terminal import sweep_terminal
+    from kdistill.report.sweep_write import PAGE, write_sweep
+
+    Console().print(sweep_terminal(write_sweep(folder), folder / PAGE), crop=False)

@@ -3,9 +3,10 @@
 from omegaconf import DictConfig
 
 from kdistill.cli._hydra import hydra_command, output_folder
+from kdistill.cli.report import show_sweep
 
 
-@hydra_command("train")
+@hydra_command("train", after_sweep=show_sweep)
 def main(cfg: DictConfig) -> float:
     """Run the pipeline in the job's folder and print its report."""
     # torch and what needs it are imported here: every Tab press imports this file

@@ -1,6 +1,8 @@
-"""What a run gained: a paired test of two models, and the share of the gap that was closed."""
+"""What was gained: paired tests of two models or two settings, and the share of a closed gap."""
 
-from scipy.stats import binomtest
+from collections.abc import Sequence
+
+from scipy.stats import binomtest, ttest_rel
 from torch import Tensor
 
 from kdistill.artifacts.result import Measure
@@ -17,6 +19,20 @@ def mcnemar(first_right: Tensor, second_right: Tensor) -> float:
     if first_only + second_only == 0:
         return 1.0
     return float(binomtest(first_only, first_only + second_only).pvalue)
+
+
+def paired_t(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """p-value of Student's two-sided paired t-test that two means are equal.
+
+    Both of one length and in one order (of seeds, say). None where there is nothing to test by:
+    fewer than two pairs, or differences that are all the same and not 0; 1.0 when all are 0.
+    """
+    differences = {one - other for one, other in zip(first, second, strict=True)}
+    if differences == {0.0}:
+        return 1.0 if len(first) > 1 else None
+    if len(differences) < 2:
+        return None
+    return float(ttest_rel(first, second).pvalue)
 
 
 def closed_gap(baseline: Measure, student: Measure, teacher: Measure) -> float | None:

@@ -19,7 +19,10 @@ INK, RULE, PAPER = "#0a0b01", "#0a0b02", "#0a0b03"
 COLOURS = {"teacher": "#0a0b04", "baseline": "#0a0b05", "student": "#0a0b06"}
 DASHES = {"teacher": ":", "baseline": "--", "student": "-"}
 MARKERS = {"teacher": "^", "baseline": "s", "student": "o"}
+# of lines that stand for no model
+LINES = ("#0a0b06", "#0a0b04", "#0a0b05", "#0a0b07", "#0a0b08", "#0a0b09")
 PAGE = {
+    **dict(zip(LINES[3:], ("var(--gain)", "var(--worse)", "var(--chance)"), strict=True)),
     INK: "currentColor",
     RULE: "var(--rule)",
     PAPER: "var(--paper)",

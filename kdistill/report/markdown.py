@@ -37,7 +37,7 @@ def escaped(text: str) -> str:
 def _models(compared: Comparison) -> str:
     main, *others = [_line(line, compared) for line in [*compared.measures, *compared.costs]]
     bold = [f"**{cell}**" if cell else "" for cell in main[:-1]]
-    return _table(["", *compared.models.values(), ""], [[*bold, main[-1]], *others])
+    return table(["", *compared.models.values(), ""], [[*bold, main[-1]], *others])
 
 
 def _line(line: Line, compared: Comparison) -> list[str]:
@@ -59,10 +59,11 @@ def _members(members: list[Member]) -> Iterable[str]:
     if members:
         heads = list(dict.fromkeys(head for member in members for head in member.figures))
         rows = [[m.title, *(m.figures.get(head, "") for head in heads)] for m in members]
-        yield "## Teacher's members\n\n" + _table(["", *map(escaped, heads)], rows)
+        yield "## Teacher's members\n\n" + table(["", *map(escaped, heads)], rows)
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table of cells that are escaped already; all but the first column to the right."""
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 

@@ -14,6 +14,16 @@ def interval(low: float, high: float, unit: str) -> str:
     return f"{ends}{' %' if unit == 'fraction' else ''}"
 
 
+def spread(mean: float, deviation: float | None, unit: str) -> str:
+    """'41.3 ± 2.1', '96.20 ± 0.31 %'; the mean alone where there is no deviation."""
+    if deviation is None:
+        return measured(mean, unit)
+    if unit == "count":
+        return f"{mean:,.1f} ± {deviation:,.1f}"
+    both = f"{_fixed(mean, unit, mean)} ± {_fixed(deviation, unit, mean)}"
+    return f"{both}{' %' if unit == 'fraction' else ''}"
+
+
 def whole(value: float) -> str:
     """12,345"""
     return f"{value:,.0f}"

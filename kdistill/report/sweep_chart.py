@@ -1,0 +1,107 @@
+"""The main measure over a swept number: a line for each setting of the other keys, with a band."""
+
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from kdistill.report import numbers
+from kdistill.report.charts import COLOURS, DASHES, LINES, MARKERS, Chart, draw
+from kdistill.report.comparison import MODELS, title
+from kdistill.report.sweep import Row, Spread, Sweep
+from kdistill.report.sweep_table import short
+from kdistill.report.sweep_values import number
+
+DECADE = 10  # greatest value over least from which the axis is logarithmic
+STYLES = [(colour, *form) for form in (("-", "o"), ("--", "s"), (":", "^")) for colour in LINES]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: what it is called, how it is drawn, and a spread at each value of the key."""
+
+    label: str
+    style: tuple[str, str, str]  # colour, dashes, marker
+    points: dict[float, Spread]
+
+
+def sweep_charts(sweep: Sweep) -> list[Chart]:
+    """A chart for each key that takes two numbers or more."""
+    charts = []
+    for place, label in enumerate(short(sweep.keys)):
+        lines = _lines(sweep, place)
+        values = sorted({value for line in lines for value in line.points})
+        if len(values) > 1:
+            charts.append(_chart(sweep, f"sweep{place}", label, lines, values))
+    return charts
+
+
+def _lines(sweep: Sweep, place: int) -> list[Line]:
+    """Of the student for each setting of the other keys; of all models where there is but one."""
+    found: dict[str, list[Row]] = {}
+    labels = [label for at, label in enumerate(short(sweep.keys)) if at != place]
+    for row in sweep.rows:
+        if number(row.values[place]) is not None:
+            others = (value for at, value in enumerate(row.values) if at != place)
+            pairs = zip(labels, others, strict=True)
+            found.setdefault(", ".join(f"{k}={v}" for k, v in pairs), []).append(row)
+    if list(found) == [""]:
+        styles = {model: (COLOURS[model], DASHES[model], MARKERS[model]) for model in MODELS}
+        lines = [_line(MODELS[m], styles[m], found[""], m, sweep.main, place) for m in MODELS]
+    else:
+        lines = [
+            _line(label, STYLES[at % len(STYLES)], rows, "student", sweep.main, place)
+            for at, (label, rows) in enumerate(found.items())
+        ]
+    return [line for line in lines if line.points]
+
+
+def _line(
+    label: str, style: tuple[str, str, str], rows: list[Row], model: str, main: str, place: int
+) -> Line:
+    points = {}
+    for row in rows:
+        value, spread = number(row.values[place]), row.spread(model, main)
+        if value is not None and spread:
+            points[value] = spread
+    return Line(label, style, dict(sorted(points.items())))
+
+
+def _chart(sweep: Sweep, name: str, key: str, lines: list[Line], values: list[float]) -> Chart:
+    def plot(axes: Axes) -> None:
+        for line in lines:
+            _plot_line(axes, line)
+        if values[0] > 0 and values[-1] / values[0] >= DECADE:
+            axes.set_xscale("log")
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel(key)
+        axes.set_ylabel(title(sweep.main))
+        axes.legend()
+
+    return draw(name, f"{title(sweep.main)} over {key}", _described(lines, key), plot)
+
+
+def _plot_line(axes: Axes, line: Line) -> None:
+    colour, dash, mark = line.style
+    means = [spread.mean for spread in line.points.values()]
+    axes.plot(list(line.points), means, dash, marker=mark, ms=4, color=colour, label=line.label)
+    banded = {x: s for x, s in line.points.items() if s.deviation is not None}
+    low, high = (
+        [s.mean + sign * (s.deviation or 0.0) for s in banded.values()] for sign in (-1, 1)
+    )
+    axes.fill_between(list(banded), low, high, color=colour, alpha=0.15, lw=0)
+
+
+def _described(lines: list[Line], key: str) -> str:
+    said = [
+        f"{line.label}: "
+        + ", ".join(
+            f"{numbers.spread(spread.mean, spread.deviation, spread.unit)} at {value:g}"
+            for value, spread in line.points.items()
+        )
+        for line in lines
+    ]
+    bands = any(s.deviation is not None for line in lines for s in line.points.values())
+    after = " Bands are mean ± deviation over seeds." if bands else ""
+    return f"By {key}: {'. '.join(said)}.{after}"

@@ -1,0 +1,49 @@
+"""sweep.csv: a row for each setting, with every measure of every model."""
+
+import csv
+from io import StringIO
+
+from kdistill.report.comparison import MODELS
+from kdistill.report.sweep import VALIDATION, Row, Sweep, measured
+
+STATES = ("finished", "failed", "unfinished")
+
+
+def sweep_csv(sweep: Sweep) -> str:
+    """Keys, jobs by state, best, p_value; then MODEL_MEASURE_mean, _deviation and _n of each."""
+    columns = _columns(sweep)
+    head = [*sweep.keys, *STATES, "best", "p_value"]
+    head += [
+        f"{model}_{name}_{part}" for model, name in columns for part in ("mean", "deviation", "n")
+    ]
+    written = StringIO()
+    lines = csv.writer(written, lineterminator="\n")
+    lines.writerow(head)
+    for row in sweep.rows:
+        figures = [text for column in columns for text in _figures(row, *column)]
+        states = [row.count(state) for state in STATES]
+        p = None if row is sweep.best else sweep.p_value(row)
+        best = int(row is sweep.best)
+        lines.writerow([*row.values, *states, best, "" if p is None else repr(p), *figures])
+    return written.getvalue()
+
+
+def _columns(sweep: Sweep) -> list[tuple[str, str]]:
+    """(model, measure) of everything that was measured, in the order of the reports."""
+    results = [result for row in sweep.rows for result in row.results.values()]
+    return list(
+        dict.fromkeys(
+            (model, name)
+            for model in (*MODELS, VALIDATION)
+            for result in results
+            for name in measured(result, model)
+        )
+    )
+
+
+def _figures(row: Row, model: str, name: str) -> list[str]:
+    spread = row.spread(model, name)
+    if spread is None:
+        return ["", "", "0"]
+    deviation = "" if spread.deviation is None else repr(spread.deviation)
+    return [repr(spread.mean), deviation, str(spread.n)]

@@ -1,0 +1,70 @@
+"""sweep.html: the summary of a sweep as one self-contained page, with links to its runs."""
+
+from urllib.parse import quote
+
+from kdistill.report.markup import Markup, element
+from kdistill.report.page import page, section
+from kdistill.report.page_tables import scrolling
+from kdistill.report.sweep import Sweep
+from kdistill.report.sweep_chart import sweep_charts
+from kdistill.report.sweep_jobs import Job
+from kdistill.report.sweep_table import SweepTable
+
+
+def sweep_html(sweep: Sweep, laid: SweepTable) -> str:
+    """The page of a sweep, with its charts and a link to each run."""
+    kind = "verdict gain" if laid.best is not None else "verdict untested"
+    charts = [chart.figure() for chart in sweep_charts(sweep)]
+    return page(
+        f"{laid.name}: kdistill sweep",
+        element("h1", laid.name),
+        element("div", element("p", laid.verdict), class_=kind),
+        _warnings(laid),
+        section("Settings tried", _table(laid), *_notes(laid)),
+        section("Over the values", element("div", *charts, class_="figures") if charts else ""),
+        section("Runs", _runs(sweep)),
+        element(
+            "footer", "Made by kdistill from the run folders; rebuild it with kdistill report."
+        ),
+    )
+
+
+def _warnings(laid: SweepTable) -> Markup:
+    items = [element("li", problem) for problem in laid.problems]
+    return element("ul", *items, class_="warnings") if items else Markup()
+
+
+def _notes(laid: SweepTable) -> list[Markup]:
+    return [element("p", note, class_="soft after") for note in laid.notes]
+
+
+def _table(laid: SweepTable) -> Markup:
+    head = element("tr", *(element("th", text, scope="col") for text in laid.head))
+    rows = [_row(row, laid.keys, place == laid.best) for place, row in enumerate(laid.rows)]
+    return scrolling("Settings", "sweep", element("thead", head), element("tbody", *rows))
+
+
+def _row(cells: list[str], keys: int, best: bool) -> Markup:
+    made = [
+        element("th", cell, scope="row") if place < keys else element("td", cell)
+        for place, cell in enumerate(cells)
+    ]
+    return element("tr", *made, class_="best" if best else "")
+
+
+def _runs(sweep: Sweep) -> Markup:
+    """One line a job, with a link to its report where it has one."""
+    pairs = [
+        part
+        for row in sweep.rows
+        for job in row.jobs
+        for part in (element("dt", _link(job)), element("dd", job.state))
+    ]
+    return element("dl", *pairs)
+
+
+def _link(job: Job) -> Markup:
+    name = job.folder.path.name
+    if not job.folder.report_html.is_file():
+        return element("span", name)
+    return element("a", name, href=f"{quote(name)}/{job.folder.report_html.name}")
