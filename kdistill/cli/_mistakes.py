@@ -1,5 +1,7 @@
 """What Hydra and OmegaConf find wrong while composing, said in one line."""
 
+from collections.abc import Sequence
+
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import (
@@ -13,9 +15,14 @@ from kdistill.errors import did_you_mean
 
 HEADINGS = ("Error parsing override", "See https://")  # of what the override parser says
 
+NO_OPTION = "Config group override must be a string or a list"
 
-def in_one_line(error: BaseException) -> str:
-    """The key that is wrong, what is known near it, and what to do."""
+
+def in_one_line(error: BaseException, overrides: Sequence[str] = ()) -> str:
+    """The key that is wrong, what is known near it, and what to do; `overrides`: what was typed."""
+    if str(error).startswith(NO_OPTION):
+        word = next((word for word in overrides if word.endswith("=null")), "a group")
+        return f"{word}: a config group needs the name of an option; see kdistill list"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _missing_option(error.missing_cfg_file, list(error.options or []), str(error))
     if isinstance(error, OverrideParseException):
