@@ -13,7 +13,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from kdistill.report.markup import Markup, element
 
-SIZE = (4.6, 3.1)  # width and height of a chart, in inches of 9-point letters
 # colours that stand for the page's own, so that a chart is as legible in the dark
 INK, RULE, PAPER = "#0a0b01", "#0a0b02", "#0a0b03"
 COLOURS = {"teacher": "#0a0b04", "baseline": "#0a0b05", "student": "#0a0b06"}
@@ -58,7 +57,7 @@ class Chart:
 
     title: str
     alternative: str
-    svg: Markup
+    svg: Markup  # or a table that is looked at as a picture
 
     def figure(self) -> Markup:
         """The chart as a <figure>."""
@@ -72,11 +71,10 @@ def draw(
     title: str,
     alternative: str,
     plot: Callable[[Axes], None],
-    size: tuple[float, float] = SIZE,
 ) -> Chart:
     """Let `plot` fill the axes of a chart; `name` keeps its ids apart from other charts'."""
     with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=(4.6, 3.1), layout="constrained")
         plot(figure.add_subplot())
         drawn = StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

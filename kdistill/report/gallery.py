@@ -27,9 +27,11 @@ def gallery(contents: Contents) -> Markup:
     n = numbers.whole(len(contents.predictions["labels"]))
     said = (
         f"The {len(cases)} of {n} test inputs with the largest divergence KL of the student's "
-        "distribution from the teacher's, at T = 1."
+        "distribution from the teacher's, at T = 1. Bars: "
     )
-    return joined(element("p", said, class_="soft"), element("div", *cases, class_="gallery"))
+    key = [element("span", model, class_=f"mark {model}") for model in PAIR]
+    words = element("p", said, key[0], ", ", key[1], ".", class_="soft")
+    return joined(words, element("div", *cases, class_="gallery"))
 
 
 def bars(teacher: Tensor, student: Tensor, classes: list[str]) -> list[Bar]:
@@ -50,7 +52,7 @@ def _case(contents: Contents, row: int, picture: str | None) -> Markup:
     tops = (classes[int(each.argmax())] for each in (taught, answered))
     heading = "Labelled {}: teacher {}, student {}".format(classes[int(said["labels"][row])], *tops)
     divergence = divergences(logarithms(answered)[None], logarithms(taught)[None]).item()
-    about = f"Test index {int(said['index'][row])}, KL {divergence:.2f} nats."
+    about = f"Test index {int(said['index'][row])}, KL {divergence:.2g} nats."
     return element(
         "figure",
         element("h3", heading),

@@ -58,7 +58,8 @@ def _row(line: Line, compared: Comparison, kind: str) -> Markup:
 def _cell(cell: Cell | None) -> Markup:
     if cell is None:
         return element("td")
-    ends = element("span", cell.interval, class_="ends") if cell.interval else ""
+    interval = cell.interval.replace(" %", "\u00a0%")  # the sign never stands alone on a line
+    ends = element("span", interval, class_="ends") if interval else ""
     return element("td", cell.text, ends)
 
 

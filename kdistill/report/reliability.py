@@ -29,7 +29,7 @@ def reliability_diagram(predictions: dict[str, Tensor], bins: int) -> Chart | No
                 _plot_model(axes, model, drawn)
         axes.set_xlabel("confidence")
         axes.set_ylabel("share right")
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
 
     return draw("reliability", "Reliability", _described(found, bins), plot)
 

@@ -1,7 +1,7 @@
 """What quality costs: the main measure of every model against its number of parameters."""
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kdistill.artifacts.result import Measure, Result
 from kdistill.report import numbers
@@ -24,6 +24,7 @@ def tradeoff(result: Result) -> Chart | None:
         return None
 
     members = _members(result)
+    counted = all(measure.unit == "count" for _, measure in points.values())
 
     def plot(axes: Axes) -> None:
         axes.set_xscale("log")
@@ -36,6 +37,7 @@ def tradeoff(result: Result) -> Chart | None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(sizes[0] * width**-0.3, sizes[-1] * width**0.3)
         axes.margins(y=0.15)
+        axes.yaxis.set_major_locator(MaxNLocator(8, integer=counted))
         axes.set_xlabel("parameters")
         axes.set_ylabel(title(result.main))
         axes.legend()

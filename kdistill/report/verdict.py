@@ -27,14 +27,15 @@ def outcome(result: Result) -> Outcome:
 
 def verdict(result: Result) -> str:
     """The figures of all models, then what they mean."""
+    kind, why_not = outcome(result), _weak(result)
     meanings = {
         "gain": f"{_closed(result)} ({_test(result)})",
-        "chance": f"the difference is within chance ({_test(result)}), no gain shown",
-        "worse": f"distillation made the student worse ({_test(result)})",
+        "chance": f"the difference is within chance ({_test(result)}), no gain shown{why_not}",
+        "worse": f"distillation made the student worse ({_test(result)}){why_not}",
         "untested": _untested(result),
         "uncompared": "without the same student trained alone, the gain is unknown",
     }
-    return f"{_figures(result)}: {meanings[outcome(result)]}."
+    return f"{_figures(result)}: {meanings[kind]}."
 
 
 def _figures(result: Result) -> str:
@@ -74,6 +75,14 @@ def _closed(result: Result) -> str:
     if closed == 1:
         return "distillation closed the whole gap"
     return f"distillation closed {min(99, round(100 * closed))} % of the gap"
+
+
+def _weak(result: Result) -> str:
+    """The plainest reason for no gain: there was nothing to learn from the teacher."""
+    teacher, baseline = main_measure(result, "teacher"), main_measure(result, "baseline")
+    if teacher is None or baseline is None or _better(teacher, baseline):
+        return ""
+    return "; the teacher is no better than the student alone"
 
 
 def _test(result: Result) -> str:
