@@ -24,7 +24,7 @@ class ResumePoint:
     every: float
     complain: Callable[[str], None]
     cost: float = 0.0  # s that the last writing took
-    written: float = field(default_factory=time.monotonic)  # when it ended
+    written: float = field(default_factory=lambda: time.monotonic())  # when it ended
 
     def load(self) -> dict[str, Any] | None:
         """The state to go on from, if there is one."""

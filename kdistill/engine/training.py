@@ -4,14 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_state_dict,
-    set_state_dict,
-)
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
+from torch.utils._pytree import tree_map_only
 
 from kdistill import ranks
 from kdistill.data.batch import Stream
@@ -20,9 +17,6 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
 from kdistill.engine.terms import Terms
 from kdistill.signals.signals import Answers
-
-WHOLE = StateDictOptions(full_state_dict=True)
-ON_FIRST = StateDictOptions(full_state_dict=True, cpu_offload=True)  # the others get nothing
 
 
 @runtime_checkable
@@ -73,10 +67,9 @@ class Training:
 
         Weights and moments are whole, on the CPU, and the same for any number of processes.
         """
-        weights, moments = get_state_dict(self.trained, self.optimizer, options=ON_FIRST)
         return {
-            "weights": weights,
-            "moments": moments,
+            "weights": whole(self.trained.state_dict()),
+            "optimizer": whole(self.optimizer.state_dict()),
             "parts": {name: part.state_dict() for name, part in self._parts.items()},
             "random": ranks.gathered(self.process.random_state()),
             "epoch": self.epoch,
@@ -87,13 +80,15 @@ class Training:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from `state`: exactly where the run has as many processes as then."""
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
-        set_state_dict(
-            self.trained,
-            self.optimizer,
-            model_state_dict=state["weights"],
-            optim_state_dict=state["moments"],
-            options=WHOLE,
+        own = self.trained.state_dict()
+        self.trained.load_state_dict(
+            {name: sharded(value, own[name]) for name, value in state["weights"].items()}
         )
+        trained = [each for group in self.optimizer.param_groups for each in group["params"]]
+        moments = state["optimizer"]["state"]
+        for at, named in moments.items():
+            moments[at] = {name: sharded(value, trained[at]) for name, value in named.items()}
+        self.optimizer.load_state_dict(state["optimizer"])
         for name, part in self._parts.items():
             part.load_state_dict(state["parts"][name])
         if len(state["random"]) == ranks.world():
@@ -107,6 +102,17 @@ class Training:
         if self.averaged:
             return self.averaged.module
         if self.trained is not self.objective:
-            weights, _ = get_state_dict(self.trained, (), options=WHOLE)
-            self.objective.load_state_dict(weights)
+            self.objective.load_state_dict(whole(self.trained.state_dict()))
         return self.objective.student
+
+
+def whole(state: Any) -> Any:
+    """`state` with every sharded tensor gathered; every process of the run must call this."""
+    return tree_map_only(DTensor, lambda each: each.full_tensor(), state)
+
+
+def sharded(value: Any, like: Tensor) -> Any:
+    """This process' shard of a whole tensor where `like`, of the same shape, is sharded."""
+    if isinstance(like, DTensor) and isinstance(value, Tensor) and value.shape == like.shape:
+        return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+    return value
