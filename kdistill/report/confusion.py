@@ -29,7 +29,7 @@ def confusions(contents: Contents) -> Markup:
         return Markup()
     if len(contents.classes) > MOST:
         return _table(found, contents.classes)
-    fullest = max(1, *(pairs[0][2] for each in found.values() if (pairs := confused_pairs(each))))
+    fullest = max((pair[2] for each in found.values() for pair in confused_pairs(each)), default=1)
     charts = [_matrix(model, each, contents.classes, fullest) for model, each in found.items()]
     return element("div", *(chart.figure() for chart in charts), class_="figures")
 

@@ -90,7 +90,7 @@ def _described(
     marked: dict[float, Softness], named: Sequence[float], most: float, cases: int
 ) -> str:
     said = [
-        f"{soft.mean:.3g} bits at T = {temperature:g}"
+        f"{soft.mean:.3f} bits at T = {temperature:g}"
         + (" (the loss')" if temperature in named else "")
         for temperature, soft in marked.items()
     ]

@@ -43,7 +43,4 @@ def _epochs(contents: Contents) -> str:
     trained = [line["epoch"] for line in contents.history if line.get("stage") == "student"]
     if not trained:
         return ""
-    count = max(trained)
-    return (
-        f"Training looked each of them up once an epoch, {count} time{'s' * (count != 1)} in all."
-    )
+    return f"Training looked each of them up once an epoch, in {max(trained)} epochs."

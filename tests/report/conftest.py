@@ -11,6 +11,7 @@ from torch import Tensor
 from kdistill.artifacts.files import write_tensors, write_text
 from kdistill.artifacts.result import Cost, Measure, ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.report.write import write_report
 
 CASES, CLASSES = 10_000, 10
 CONFIG = """\
@@ -56,9 +57,14 @@ def model(errors: int, nll: float, parameters: int, student: bool = False) -> Mo
 
 @pytest.fixture
 def result() -> Result:
+    return made_result()
+
+
+def made_result() -> Result:
     """The student closes 84 % of the gap."""
     teacher = model(71, 0.0241, 11_965_050)
     members = [model(90 + 3 * k, 0.031, 2_393_010) for k in range(5)]
+    digits = [str(digit) for digit in range(CLASSES)]
     student = model(84, 0.0284, 1_276_810, student=True)
     return Result(
         experiment="mnist_ensemble",
@@ -73,6 +79,7 @@ def result() -> Result:
             "validation": 500,
             "test": CASES,
             "fingerprint": "feedfacecafebeef",
+            "classes": digits,
             "note": "5,000 training digits of MNIST: compare nothing with the papers.",
         },
         models={
@@ -90,11 +97,24 @@ def result() -> Result:
 
 @pytest.fixture
 def folder(tmp_path: Path, result: Result) -> RunFolder:
-    """`result` with config, history and predictions beside it."""
-    folder = RunFolder(tmp_path / "run")
+    """`result` with config, history, predictions and gallery beside it."""
+    return filled(RunFolder(tmp_path / "run"), result)
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The same folder for all tests that leave it as it is, with its reports written."""
+    folder = filled(RunFolder(tmp_path_factory.mktemp("standing") / "run"), made_result())
+    write_report(folder)
+    return folder
+
+
+def filled(folder: RunFolder, result: Result) -> RunFolder:
+    folder.path.mkdir()
     write_text(folder.config, CONFIG)
     write_text(folder.history, "".join(f"{json.dumps(line)}\n" for line in _history()))
     write_tensors(folder.predictions, _predictions())
+    write_tensors(folder.gallery, _gallery())
     result.write(folder.result)
     return folder
 
@@ -124,3 +144,9 @@ def _predictions() -> dict[str, Tensor]:
     sharpness = {"teacher": 0.8, "student": 1.0, "baseline": 1.6}
     answers = {name: (scale * logits).softmax(1) for name, scale in sharpness.items()}
     return {"index": torch.arange(CASES), "labels": labels, **answers}
+
+
+def _gallery() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randint(256, (8, 1, 28, 28), generator=generator).to(torch.uint8)
+    return {"inputs": inputs, "row": torch.arange(100, 900, 100)}

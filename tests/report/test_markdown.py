@@ -9,6 +9,7 @@ from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
 from kdistill.report.comparison import compare
+from kdistill.report.contents import read
 from kdistill.report.markdown import markdown
 from kdistill.report.verdict import verdict
 
@@ -16,7 +17,7 @@ from kdistill.report.verdict import verdict
 def test_rows_hold_the_figures_of_the_comparison(folder: RunFolder, result: Result) -> None:
     rows = [
         [cell.strip().strip("*") for cell in row.strip("|").split("|")]
-        for row in markdown(folder).splitlines()
+        for row in markdown(read(folder)).splitlines()
         if row.startswith("|")
     ]
     by_title = {row[0]: row[1:4] for row in rows}
@@ -29,14 +30,14 @@ def test_rows_hold_the_figures_of_the_comparison(folder: RunFolder, result: Resu
 
 
 def test_every_table_is_rectangular(folder: RunFolder) -> None:
-    for table in re.findall(r"(?:^\|.*\n)+", markdown(folder), flags=re.MULTILINE):
+    for table in re.findall(r"(?:^\|.*\n)+", markdown(read(folder)), flags=re.MULTILINE):
         assert len({row.count("|") for row in table.splitlines()}) == 1
 
 
 def test_has_verdict_warning_members_settings_and_provenance(
     folder: RunFolder, result: Result
 ) -> None:
-    text = markdown(folder)
+    text = markdown(read(folder))
     for part in (
         f"**{verdict(result)}**",
         f"**Warning:** {result.warnings[0]}",
@@ -53,7 +54,7 @@ def test_a_strangers_strings_are_no_markup(folder: RunFolder, result: Result) ->
     hostile = "<img src=x>\n# *big* [a](http://b) | cell"
     environment = {"host": "```\n<b>out</b>"}
     replace(result, warnings=[hostile], environment=environment).write(folder.result)
-    text = markdown(folder)
+    text = markdown(read(folder))
     assert r"\<img src=x\> \# \*big\* \[a\](http://b) \| cell" in text
     assert text.count("```") == 4
     assert "host: ''' <b>out</b>" in text
@@ -62,4 +63,4 @@ def test_a_strangers_strings_are_no_markup(folder: RunFolder, result: Result) ->
 def test_an_unfinished_run_is_refused(folder: RunFolder) -> None:
     folder.result.unlink()
     with pytest.raises(UserError, match="the run is not finished"):
-        markdown(folder)
+        markdown(read(folder))

@@ -40,3 +40,16 @@ def test_fewer_errors_are_lower_and_fewer_parameters_further_left(
 def test_one_model_alone_has_no_chart(result: Result) -> None:
     models = {**result.models, "teacher": None, "baseline": None}
     assert tradeoff(replace(result, models=models)) is None
+
+
+def test_members_stand_where_their_size_is_known(result: Result) -> None:
+    teacher = result.models["teacher"]
+    assert teacher is not None
+    members = [replace(member, cost=None) for member in teacher.members]
+    models = {**result.models, "teacher": replace(teacher, members=members)}
+    chart, without = tradeoff(result), tradeoff(replace(result, models=models))
+    assert chart is not None
+    assert without is not None
+    assert "The teacher's 5 members alone: 90 to 102" in chart.alternative
+    assert ">2.39 M</text>" in chart.svg
+    assert "members" not in without.alternative + without.svg

@@ -54,6 +54,18 @@ def test_worse(result: Result) -> None:
     )
 
 
+@pytest.mark.parametrize("errors", [151, 170])
+def test_no_gain_from_a_teacher_that_has_none_to_give(result: Result, errors: float) -> None:
+    teacher = result.models["teacher"]
+    assert teacher is not None
+    weak = replace(teacher.measures["errors"], value=errors)
+    teacher = replace(teacher, measures={**teacher.measures, "errors": weak})
+    untaught = replace(result, models={**result.models, "teacher": teacher})
+    reason = "; the teacher is no better than the student alone."
+    for found in (gained(untaught, None, 0.6), gained(scored(untaught, 190), None, 0.004)):
+        assert verdict(found).endswith(reason)
+
+
 @pytest.mark.parametrize(
     ("closed", "words"),
     [
