@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ def execute(config: Any, folder: Path) -> float:
 
     That figure is what a sweeper looks at; without validation data it is the test's.
     """
-    console, where = Console(quiet=not ranks.talks()), Whereabouts()
+    alone = current_process().name == "MainProcess"  # not a job that joblib runs beside others
+    console, where = Console(quiet=not (ranks.talks() and alone)), Whereabouts()
 
     def listen(event: Event) -> None:
         where(event)
@@ -33,6 +35,8 @@ def execute(config: Any, folder: Path) -> float:
     with listening(), failing_into(folder, where), shown(console) as show:
         result = run_in_processes(config, folder, listen)
     console.print(terminal(result, RunFolder(folder)), crop=False)
+    if not alone:
+        print(f"done: {folder.name}", flush=True)
     student = result.models["student"]
     assert student is not None  # every run has one
     return (student.validation or student.measures)[result.main].value

@@ -8,7 +8,7 @@ from kdistill.report.page_tables import scrolling
 from kdistill.report.sweep import Sweep
 from kdistill.report.sweep_chart import sweep_charts
 from kdistill.report.sweep_jobs import Job
-from kdistill.report.sweep_table import SweepTable
+from kdistill.report.sweep_table import SweepTable, named
 
 
 def sweep_html(sweep: Sweep, laid: SweepTable) -> str:
@@ -18,7 +18,7 @@ def sweep_html(sweep: Sweep, laid: SweepTable) -> str:
     return page(
         f"{laid.name}: kdistill sweep",
         element("h1", laid.name),
-        element("div", element("p", laid.verdict), class_=kind),
+        element("div", element("p", laid.verdict.replace(" ± ", "\u00a0±\u00a0")), class_=kind),
         _warnings(laid),
         section("Settings tried", _table(laid), *_notes(laid)),
         section("Over the values", element("div", *charts, class_="figures") if charts else ""),
@@ -53,18 +53,22 @@ def _row(cells: list[str], keys: int, best: bool) -> Markup:
 
 
 def _runs(sweep: Sweep) -> Markup:
-    """One line a job, with a link to its report where it has one."""
+    """One line a job: its setting, with a link to its report where it has one, and its folder."""
     pairs = [
-        part
+        (_link(f"{named(sweep, row)}, seed {job.seed or '?'}", job), job)
         for row in sweep.rows
         for job in row.jobs
-        for part in (element("dt", _link(job)), element("dd", job.state))
     ]
-    return element("dl", *pairs)
+    lines = [(element("dt", name), element("dd", _told(job))) for name, job in pairs]
+    return element("dl", *(part for line in lines for part in line))
 
 
-def _link(job: Job) -> Markup:
-    name = job.folder.path.name
+def _told(job: Job) -> str:
+    return f"{job.state}: {job.folder.path.name}"
+
+
+def _link(text: str, job: Job) -> Markup:
     if not job.folder.report_html.is_file():
-        return element("span", name)
-    return element("a", name, href=f"{quote(name)}/{job.folder.report_html.name}")
+        return element("span", text)
+    href = f"{quote(job.folder.path.name)}/{job.folder.report_html.name}"
+    return element("a", text, href=href)

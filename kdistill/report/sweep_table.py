@@ -78,6 +78,8 @@ def _seeds(row: Row) -> str:
 def _against(sweep: Sweep, row: Row) -> str:
     if row is sweep.best:
         return "best"
+    if not row.figures("student", sweep.main):
+        return ""
     p = sweep.p_value(row)
     return "no test" if p is None else numbers.probability(p)
 
@@ -137,8 +139,11 @@ def _level(sweep: Sweep) -> list[str]:
 
 
 def _problems(sweep: Sweep) -> list[str]:
-    jobs = [job for row in sweep.rows for job in row.jobs]
-    failed = [f"failed: {job.folder.path.name}: {job.failure}" for job in jobs if job.failure]
-    return failed + [
-        f"unfinished: {job.folder.path.name}" for job in jobs if job.state == "unfinished"
+    """What failed, with its message, then what is not finished."""
+    jobs = [
+        (f"{named(sweep, row)}, seed {job.seed or '?'}", job)
+        for row in sweep.rows
+        for job in row.jobs
     ]
+    failed = [f"failed: {name}: {job.failure}" for name, job in jobs if job.failure]
+    return failed + [f"unfinished: {name}" for name, job in jobs if job.state == "unfinished"]
