@@ -38,19 +38,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn an OSError about `path` into a UserError that says what is wrong with it.
-
-    torch raises a RuntimeError instead where the disk refuses what it writes.
-    """
+    """Turn an OSError about `path` into a UserError that says what is wrong with it."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
-            raise
+    except OSError as error:
         if not path.parent.is_dir():
             raise UserError(f"{path}: cannot be written, its folder is gone") from error
-        reason = error.strerror if isinstance(error, OSError) else "the disk took only a part of it"
-        raise UserError(f"{path}: cannot be written ({reason}); make room, or mend that") from error
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}); make room, or mend that"
+        ) from error
 
 
 def make_folder(path: Path) -> Path:

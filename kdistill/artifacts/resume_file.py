@@ -6,6 +6,7 @@ short or changed is noticed, and the one written before it is used. No code in i
 
 import zipfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from kdistill.artifacts.files import replacing
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write tensors, numbers, texts and containers of them; the file before it is kept beside."""
+    content = BytesIO()  # torch.save tells of a full disk in its own way
+    torch.save(state, content)
     with replacing(path) as sibling:
-        torch.save(state, sibling)
+        sibling.write_bytes(content.getbuffer())
         if path.is_file():
             path.replace(_before(path))
 

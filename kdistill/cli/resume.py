@@ -1,6 +1,8 @@
 """`kdistill resume RUN`: go on with an interrupted run, exactly where it was."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,23 @@ def main(argv: list[str]) -> int:
     if not folder.config.is_file():
         raise UserError(f"{args.run}: no run to go on with; it holds no {folder.config.name}")
     config = overridden(read_config(folder.config), args.overrides)
-    form = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
-    logging.basicConfig(filename=args.run / "train.log", level=logging.INFO, format=form)
-    execute(config, args.run)
+    with logged_to(args.run / "train.log"):
+        execute(config, args.run)
     return 0
+
+
+@contextmanager
+def logged_to(file: Path) -> Iterator[None]:
+    """Go on with the log that Hydra began."""
+    log, handler = logging.getLogger("kdistill"), logging.FileHandler(file, delay=True)
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def overridden(config: dict[str, Any], words: list[str]) -> dict[str, Any]:
