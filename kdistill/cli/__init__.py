@@ -15,7 +15,8 @@ COMMANDS = {
     "resume": "go on with an interrupted run, exactly where it was",
     "check": "compose a run, test it, and print its plan; run nothing",
     "evaluate": "measure the models of a finished run again",
-    "report": "print the report of a run and write its report.md and report.html again",
+    "report": "print what a run or a sweep has shown, and write its reports again",
+    "diff": "compare two runs: config, measures, answers that changed",
     "list": "list the config groups, or the options of one",
     "cache": "list or remove stored teachers and their answers",
 }
