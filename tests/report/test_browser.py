@@ -66,7 +66,8 @@ def browser(request: pytest.FixtureRequest) -> str:
     missing = f"NO BROWSER FOUND ({', '.join(BROWSERS)}): THE REPORT IS NOT LOOKED AT"
     if os.environ.get("CI"):
         pytest.fail(missing)
-    request.config.pluginmanager.getplugin("terminalreporter").write_line(f"\n{missing}", red=True)
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{missing}")
     pytest.skip(missing)
 
 
