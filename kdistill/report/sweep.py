@@ -1,5 +1,6 @@
 """A sweep summed up: a row for each setting that was tried, over its seeds, and which is best."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,16 +111,21 @@ def _shared(jobs: list[Job]) -> dict[str, str]:
 
 
 def _rows(jobs: list[Job], keys: tuple[str, ...]) -> list[Row]:
-    """In the order of their values: numbers by size, and before texts."""
+    """In the order of their values."""
     found: dict[tuple[str, ...], list[Job]] = {}
     for job in jobs:
         found.setdefault(tuple(job.value(key) for key in keys), []).append(job)
     return [Row(values, found[values]) for values in sorted(found, key=_in_order)]
 
 
-def _in_order(values: tuple[str, ...]) -> list[tuple[bool, float, str]]:
-    sizes = [number(text) for text in values]
-    return [(size is None, size or 0.0, text) for size, text in zip(sizes, values, strict=True)]
+def _in_order(values: tuple[str, ...]) -> list[tuple[bool, list[float], str]]:
+    """Numbers first and by size; other texts by the numbers in them: resnet8 before resnet20."""
+    return [(number(text) is None, _sizes(text), text) for text in values]
+
+
+def _sizes(text: str) -> list[float]:
+    whole = number(text)
+    return [float(part) for part in re.findall(r"\d+", text)] if whole is None else [whole]
 
 
 def _best(rows: list[Row], main: str) -> Row | None:

@@ -1,10 +1,10 @@
-"""McNemar's test and the closed gap, by hand."""
+"""McNemar's test, the paired t-test and the closed gap, by hand."""
 
 import pytest
 import torch
 
 from kdistill.artifacts.result import Measure
-from kdistill.measures.significance import closed_gap, mcnemar
+from kdistill.measures.significance import closed_gap, mcnemar, paired_t
 
 
 def test_mcnemar_is_a_two_sided_coin_test_on_the_cases_that_differ() -> None:
@@ -52,3 +52,27 @@ def test_there_is_no_gap_below_a_teacher_that_is_not_better(
     baseline: Measure, teacher: Measure
 ) -> None:
     assert closed_gap(baseline, baseline, teacher) is None
+
+
+def test_paired_t_is_students_formula_on_the_differences() -> None:
+    # differences 1, 2, 3: t = 2 / (1 / sqrt(3)) = 3.4641 with 2 degrees of freedom, for which
+    # p = 1 - t / sqrt(t^2 + 2)
+    p = paired_t([5, 9, 4], [4, 7, 1])
+    assert p == pytest.approx(1 - 12**0.5 / 14**0.5)
+    assert p == paired_t([4, 7, 1], [5, 9, 4])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p"),
+    [
+        ([], [], None),
+        ([1.0], [2.0], None),
+        ([1.0], [1.0], None),
+        ([3, 5], [3, 5], 1.0),
+        ([3, 5], [1, 3], None),  # the same difference twice: no spread to judge it by
+    ],
+)
+def test_paired_t_says_nothing_where_there_is_nothing_to_test_by(
+    first: list[float], second: list[float], p: float | None
+) -> None:
+    assert paired_t(first, second) == p
