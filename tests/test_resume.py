@@ -185,7 +185,7 @@ def test_resume_is_a_command(
     assert main(["resume", str(folder.path)]) == 0
     same(alone[0], folder)
     assert "Student distilled" in capfd.readouterr().out
-    assert "student  epoch 3/3" in (folder.path / "train.log").read_text()
+    assert "baseline  epoch 3/3" in (folder.path / "train.log").read_text()
     assert main(["resume", str(folder.path)]) == 0  # shows the report again
     assert "epoch" not in capfd.readouterr().out
 
