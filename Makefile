@@ -40,7 +40,8 @@ wheel: setup  ## build dist/kdistill-*.whl
 smoke: setup  ## run every experiment with a tiny budget
 	$(BIN)/python scripts/smoke.py
 
-benchmark: setup  ## training speed beside the usual loop
+benchmark: setup  ## training speed beside other frameworks, side by side: an hour and more
+	$(BIN)/python -m pip install -q -e '.[bench]'
 	$(BIN)/python scripts/benchmark.py
 
 clean:  ## remove what was built; runs/ and data/ stay

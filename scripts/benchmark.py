@@ -1,114 +1,134 @@
-"""Training speed beside the usual loop, side by side in one process: python scripts/benchmark.py.
+"""Training speed beside other ways to distil, side by side: python scripts/benchmark.py --help.
 
-Teachers 784-1200-1200-10, student 784-800-800-10, batch 128, SGD, images as MNIST's. "usual" is
-what most distillation scripts do: a DataLoader over a per-item data set, and every teacher asked
-at every step. Preparing (asking the teachers once) is inside kdistill's clock.
+Every contender gets the same models, data, batch size, epochs, threads and arithmetic; they take
+turns, each in a process of its own, imports outside the clock, and what kdistill spends on asking
+its teachers once is inside it. The peers come with `pip install 'kdistill[bench]'`. Raw figures go
+to runs/benchmark.jsonl, the page to docs/benchmark.md and its plot beside it. A look in about a
+minute: --short --out /tmp/benchmark.md
 """
 
 import argparse
-import time
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from side_by_side.cases import CASES, EVERYBODY, LABELS, TITLES, Case
 
-from kdistill.data.batch import Examples
-from kdistill.data.streams import EpochStream
-from kdistill.engine.fit import Fit
-from kdistill.engine.objective import Objective
-from kdistill.engine.process import Process
-from kdistill.events import silent
-from kdistill.losses.soft_targets import SoftTargets
-from kdistill.models.mlp import MLP
-from kdistill.models.network import Network
-from kdistill.signals.store import StoredAnswers
-from kdistill.teachers.ensemble import Combined
-from kdistill.teachers.frozen import Frozen
-from kdistill.teachers.teacher import freeze
-
-BATCH, TEMPERATURE, HARD = 128, 4.0, 0.1
-LOGITS = frozenset({"logits"})
-
-
-class PerItem(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """What torchvision's MNIST with ToTensor costs, without the download."""
-
-    def __init__(self, examples: Examples) -> None:
-        self.images, self.labels = examples.inputs, examples.labels
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.images[row].float().div(255), self.labels[row]
-
-
-def usual(teacher: nn.Module, student: nn.Module, examples: Examples, epochs: int) -> None:
-    optimizer = torch.optim.SGD(student.parameters(), 0.05, 0.9)
-    for _ in range(epochs):
-        for images, labels in DataLoader(PerItem(examples), BATCH, shuffle=True):
-            with torch.no_grad():
-                taught = teacher(images)
-            said = student(images)
-            p, log_q = (taught / TEMPERATURE).softmax(1), (said / TEMPERATURE).log_softmax(1)
-            soft = TEMPERATURE**2 * F.kl_div(log_q, p, reduction="batchmean")
-            (soft + HARD * F.cross_entropy(said, labels)).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-
-def ours(teacher: nn.Module, student: nn.Module, examples: Examples, epochs: int) -> None:
-    process = Process("cpu").start()
-    frozen = Frozen(teacher)
-    frozen.process = process
-    answers = StoredAnswers(frozen, None, process.device)
-    answers.collect(examples, LOGITS, silent)
-    sgd = {"_target_": "torch.optim.SGD", "lr": 0.05, "momentum": 0.9}
-    fit = Fit(epochs, BATCH, sgd)
-    stream = EpochStream(examples, BATCH, 0, process.device)
-    objective = Objective(student, SoftTargets(TEMPERATURE, HARD))
-    fit(objective, stream, answers, process, lambda _: {}, "student", 0, silent)
-
-
-def network(width: int) -> Network:
-    return Network.wrap(MLP([width, width], (1, 28, 28), 10))
-
-
-def measured(
-    train: Callable[[nn.Module, nn.Module, Examples, int], None],
-    teacher: nn.Module,
-    examples: Examples,
-    epochs: int,
-    width: int,
-) -> float:
-    started = time.process_time()
-    train(teacher, network(width), examples, epochs)
-    return len(examples) * epochs / (time.process_time() - started)
+ROOT = Path(__file__).resolve().parent.parent
+SHORT = {"images": 1280, "epochs": 4}
+Row = dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=12800)
-    parser.add_argument("--epochs", type=int, default=3)
+    """Measure and write the page, or only write it again from the raw figures."""
+    args = arguments()
+    if not args.page_only:
+        measure(chosen(args), args)
+    from side_by_side.page import write_page  # matplotlib: not in the memory of the turns
+
+    write_page(args.rows, args.out)
+    print(f"page: {args.out}")
+
+
+def arguments() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [case.name for case in CASES]
+    parser.add_argument("--cases", nargs="+", choices=names, default=names)
+    parser.add_argument("--contenders", nargs="+", choices=TITLES, default=[*EVERYBODY, LABELS])
+    parser.add_argument("--alternations", type=int, default=3, help="turns of each contender")
+    parser.add_argument("--epochs", type=int, help="instead of each case's own")
+    parser.add_argument("--images", type=int, help="instead of each case's own")
     parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(256, (args.images, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    labels = torch.randint(10, (args.images,), generator=generator)
-    examples = Examples(images, labels, torch.arange(args.images))
-    usual(network(30), network(30), examples.take(torch.arange(512)), 1)  # torch's own start-up
-    print(f"{Process('cpu').start().name}, {args.images} images, {args.epochs} epochs")
-    print("teachers  student  usual  kdistill   (training samples per CPU-second)   ratio")
-    for members, width in ((1, 800), (5, 800), (1, 30)):
-        teacher = freeze(Combined([network(1200) for _ in range(members)], "geometric"))
-        speeds = [measured(t, teacher, examples, args.epochs, width) for t in (usual, ours)]
-        print(
-            f"{members:8}  {width:7}  {speeds[0]:5.0f}  {speeds[1]:8.0f}"
-            f"{'':38}{speeds[1] / speeds[0]:5.1f}"
-        )
+    parser.add_argument("--short", action="store_true", help="one alternation, little data")
+    parser.add_argument("--rows", type=Path, default=ROOT / "runs" / "benchmark.jsonl")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmark.md")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing")
+    return parser.parse_args()
+
+
+def chosen(args: argparse.Namespace) -> list[Case]:
+    """The cases asked for, in the size asked for."""
+    cases = [case for case in CASES if case.name in args.cases]
+    if args.short:
+        args.alternations = 1
+        cases = [shortened(case) for case in cases]
+    for size in ("images", "epochs"):
+        if getattr(args, size):
+            cases = [replace(case, **{size: getattr(args, size)}) for case in cases]
+    return [
+        replace(case, contenders=tuple(one for one in case.contenders if one in args.contenders))
+        for case in cases
+    ]
+
+
+def shortened(case: Case) -> Case:
+    """Never more images than the case has."""
+    return replace(case, images=min(SHORT["images"], case.images // 5), epochs=SHORT["epochs"])
+
+
+def measure(cases: list[Case], args: argparse.Namespace) -> None:
+    """Let the contenders take turns; every figure is in the file before the next is measured."""
+    args.rows.parent.mkdir(parents=True, exist_ok=True)
+    with args.rows.open("w", encoding="utf-8") as file:
+        for row in rows(cases, args):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+
+
+def rows(cases: list[Case], args: argparse.Namespace) -> Iterator[Row]:
+    """First the machine, then every turn, then where kdistill's time goes."""
+    threads = {"threads": args.threads}
+    yield {"kind": "machine", **in_child("machine", threads)}
+    for case in cases:
+        print(f"\n{case.title} ({case.images} images, {case.epochs} epochs, {case.precision})")
+        for alternation in range(args.alternations):
+            for contender in turned(case.contenders, alternation):
+                told = {"case": asdict(case), "contender": contender, "seed": alternation}
+                taken = in_child("turn", {**told, **threads})
+                show(case, contender, taken)
+                load = os.getloadavg()[0]
+                yield {"kind": "turn", **told, **threads, "load": load, **taken}
+        if case.precision == "fp32" and case.name != "resnet":
+            spent = in_child("where", {"case": asdict(case), **threads})
+            yield {"kind": "where", "case": asdict(case), **spent}
+
+
+def turned(contenders: tuple[str, ...], alternation: int) -> tuple[str, ...]:
+    """Another one goes first each time."""
+    first = alternation % max(len(contenders), 1)
+    return contenders[first:] + contenders[:first]
+
+
+def in_child(module: str, told: dict[str, Any]) -> dict[str, Any]:
+    """What a module of side_by_side prints, run in a process of its own."""
+    command = [sys.executable, "-m", f"side_by_side.{module}", json.dumps(told)]
+    threads = str(told["threads"])
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+def show(case: Case, contender: str, taken: dict[str, float]) -> None:
+    """One line on the terminal."""
+    samples = case.images * case.epochs
+    print(
+        f"  {TITLES[contender]:24} {samples / taken['wall']:8.0f} samples/s "
+        f"{samples / taken['cpu']:8.0f} samples/CPU-s  {taken['peak']:5.0f} MiB  "
+        f"loss {taken['loss']:.4f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
