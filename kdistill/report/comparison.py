@@ -89,7 +89,7 @@ def compare(result: Result) -> Comparison:
         costs=_cost_lines(models),
         savings=[_saving(name, ratio) for name, ratio in result.compression.items() if ratio],
         members=_members(teacher, result.main) if teacher else [],
-        seconds=[(name, numbers.duration(value)) for name, value in result.seconds.items()],
+        seconds=[(name, numbers.duration(value)) for name, value in spent(result).items()],
         signals=signals_said(result),
     )
 
@@ -175,6 +175,16 @@ def _members(teacher: ModelResult, main: str) -> list[Member]:
         for position, member in enumerate(teacher.members, start=1)
         for measures in [member.measures]
     ]
+
+
+def spent(result: Result) -> dict[str, float]:
+    """Seconds by stage, without the stages of models that the run does not have."""
+    of = {"teacher": "teacher", "signals": "teacher", "baseline": "baseline"}
+    return {
+        stage: value
+        for stage, value in result.seconds.items()
+        if stage not in of or result.models.get(of[stage]) is not None
+    }
 
 
 def signals_said(result: Result) -> str:

@@ -23,7 +23,8 @@ def training_curves(history: list[dict[str, Any]], main: str) -> list[Chart]:
         heading = f"{title(measure)} on validation data"
         charts.append(_chart("validation", heading, title(measure), validation))
     if losses := _curves(history, "terms", "total"):
-        charts.append(_chart("loss", "Training loss", "Total loss", losses, UNLIKE))
+        note = UNLIKE if {"student", "baseline"} <= losses.keys() else ""
+        charts.append(_chart("loss", "Training loss", "Total loss", losses, note))
     return charts
 
 

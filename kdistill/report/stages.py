@@ -1,7 +1,7 @@
 """Where the time went: a bar for each stage, and what the teacher was asked."""
 
 from kdistill.report import numbers
-from kdistill.report.comparison import signals_said
+from kdistill.report.comparison import signals_said, spent
 from kdistill.report.contents import Contents
 from kdistill.report.markup import Markup, element, joined
 
@@ -17,7 +17,7 @@ STAGES = {  # key of Result.seconds: what it is called, whose colour it has
 
 def stages(contents: Contents) -> Markup:
     """Seconds of every stage, the total last; nothing where none were kept."""
-    seconds = contents.result.seconds
+    seconds = spent(contents.result)
     longest = max(seconds.values(), default=0) or 1
     bars = [_bar(stage, value, value / longest) for stage, value in seconds.items()]
     said = " ".join(filter(None, (signals_said(contents.result), _epochs(contents))))

@@ -1,5 +1,7 @@
 """What quality costs: the main measure of every model against its number of parameters."""
 
+import math
+
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
@@ -9,6 +11,7 @@ from kdistill.report.charts import COLOURS, MARKERS, Chart, draw
 from kdistill.report.comparison import MODELS, title
 
 SHIFT = {"teacher": 0, "baseline": -0.02, "student": 0.02}  # of the width: same sizes stand apart
+NEAR = 0.25  # of the axis between least and greatest size, which a label takes
 Point = tuple[int, Measure]  # parameters, main measure
 Points = dict[str, Point]  # by model
 
@@ -33,7 +36,8 @@ def tradeoff(result: Result) -> Chart | None:
         for name, (size, measure) in points.items():
             _plot_model(axes, name, size * width ** SHIFT[name], measure)
         _plot_members(axes, members)
-        axes.set_xticks(sizes, [numbers.scaled(size) for size in sizes])
+        ticks = _apart(sizes)
+        axes.set_xticks(ticks, [numbers.scaled(size) for size in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(sizes[0] * width**-0.3, sizes[-1] * width**0.3)
         axes.margins(y=0.15)
@@ -44,6 +48,16 @@ def tradeoff(result: Result) -> Chart | None:
 
     heading = f"{title(result.main)} against size"
     return draw("tradeoff", heading, _described(points, members), plot)
+
+
+def _apart(sizes: list[int]) -> list[int]:
+    """Those of ascending `sizes` whose labels do not touch on the axis, the largest first."""
+    least = NEAR * math.log(sizes[-1] / sizes[0])
+    kept: list[int] = []
+    for size in reversed(sizes):
+        if not kept or math.log(kept[-1] / size) >= least:
+            kept.append(size)
+    return kept
 
 
 def _members(result: Result) -> list[Point]:

@@ -43,3 +43,10 @@ def test_a_lone_teacher_is_no_range() -> None:
     validation, _ = training_curves([line("teacher", 1, 7, 2)], "errors")
     assert validation.alternative == "Teacher ends at 7."
     assert "members" not in validation.svg
+
+
+def test_losses_of_two_students_are_not_to_be_compared() -> None:
+    alone = [line("student", 1, 50, 2)]
+    both = [*alone, line("baseline", 1, 50, 3)]
+    said = [training_curves(history, "errors")[1].alternative for history in (alone, both)]
+    assert ["different losses" in each for each in said] == [False, True]

@@ -43,3 +43,12 @@ def test_a_run_without_a_teacher_says_nothing_of_one(folder: RunFolder, result: 
     assert "<p" not in stages(
         replace(read(folder), result=replace(result, signals={"mode": "none"}))
     )
+
+
+def test_stages_of_models_that_are_not_there_are_left_out(
+    folder: RunFolder, result: Result
+) -> None:
+    seconds = dict.fromkeys(("teacher", "signals", "student", "baseline", "total"), 1.0)
+    alone = {**result.models, "teacher": None, "baseline": None}
+    page = stages(replace(read(folder), result=replace(result, seconds=seconds, models=alone)))
+    assert re.findall(r"<span>([^<]+)</span>", page)[::2] == ["Student distilled", "Total"]

@@ -53,3 +53,13 @@ def test_members_stand_where_their_size_is_known(result: Result) -> None:
     assert "The teacher's 5 members alone: 90 to 102" in chart.alternative
     assert ">2.39 M</text>" in chart.svg
     assert "members" not in without.alternative + without.svg
+
+
+def test_labels_of_sizes_do_not_touch(result: Result) -> None:
+    student = result.models["student"]
+    assert student is not None
+    assert student.cost is not None
+    small = replace(student, cost=replace(student.cost, parameters=2_000))
+    chart = tradeoff(replace(result, models={**result.models, "student": small}))
+    assert chart is not None
+    assert re.findall(r">([\d.]+ [kM])</text>", chart.svg) == ["12.0 M", "1.28 M", "2.00 k"]
