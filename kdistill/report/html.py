@@ -46,7 +46,7 @@ def html(contents: Contents) -> str:
         section("Side by side", figures_table(compared)),
         section("Cost, student against teacher", savings_cards(compared)),
         section("Where the time went", stages(contents)),
-        section("Curves, calibration, soft targets and size", _figures(contents)),
+        section("Charts", _figures(contents)),
         section("Confusion", confusions(contents)),
         section("Where teacher and student disagree most", gallery(contents)),
         section("The teacher's members", members_table(compared)),
