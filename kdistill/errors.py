@@ -16,6 +16,10 @@ class Occupied(UserError):
     """A folder belongs to another run, which must stay as it is."""
 
 
+class ProcessesFailed(Exception):
+    """One of several processes of a run failed, and has told why; the argument is its exit code."""
+
+
 class Stopped(BaseException):
     """A signal has ended the run; what is computed is kept. Not an Exception: nobody mends it."""
 

@@ -16,12 +16,8 @@ from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.compose import recipe, run_config
 from kdistill.config.build import to_plain
-from kdistill.errors import Stopped
+from kdistill.errors import ProcessesFailed, Stopped
 from kdistill.events import Listener
-
-
-class ProcessesFailed(Exception):
-    """A process of the run has failed and has told why; the argument is its exit code."""
 
 
 def run_in_processes(config: Any, folder: Path, listener: Listener) -> Result:
@@ -46,8 +42,10 @@ def run_in_processes(config: Any, folder: Path, listener: Listener) -> Result:
 
 
 def _launch(processes: int, folder: Path) -> None:
-    """Do what `torchrun --standalone --nproc-per-node N -m kdistill resume FOLDER` does."""
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # they tell their own
+    """Do as `torchrun --standalone --nproc-per-node N -m kdistill resume --no-report FOLDER`."""
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("torch.distributed.elastic"):  # the processes tell their own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -58,7 +56,9 @@ def _launch(processes: int, folder: Path) -> None:
         max_restarts=0,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "kdistill", "resume", str(folder))
+        elastic_launch(config, sys.executable)(
+            "-m", "kdistill", "resume", "--no-report", str(folder)
+        )
     except ChildFailedError as failed:
         codes = [failure.exitcode for failure in failed.failures.values()]
         raise ProcessesFailed(min((code for code in codes if code in (1, 2)), default=1)) from None

@@ -24,6 +24,7 @@ from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
+from kdistill.engine import stop
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.engine.resume import ResumePoint
@@ -147,20 +148,21 @@ class Work:
             return
         stream = parts.transfer.stream(parts.dataset, parts.fit.batch_size, seed, process.device)
         validate = validator(parts.dataset.validation, parts.measure.validate, process)
-        parts.fit(
-            Objective(student, loss),
-            stream,
-            answers,
-            process,
-            validate,
-            stage=stage,
-            seed=seed,
-            listener=self.tell,
-            resume=resume,
-        )
-        if ranks.first():
-            write_tensors(file, student.state_dict())
-        resume.remove()
+        with stop.deferred():
+            parts.fit(
+                Objective(student, loss),
+                stream,
+                answers,
+                process,
+                validate,
+                stage=stage,
+                seed=seed,
+                listener=self.tell,
+                resume=resume,
+            )
+            if ranks.first():
+                write_tensors(file, student.state_dict())
+            resume.remove()
 
     def _finished(self, student: nn.Module, stage: str, file: Path) -> bool:
         """Load what was trained before an interruption; False, with a warning, when damaged."""

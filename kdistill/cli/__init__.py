@@ -6,9 +6,10 @@ is out of reach in this file: the command of that name hides it once it is impor
 
 import os
 import sys
+import time
 from importlib import import_module
 
-from kdistill.errors import Stopped, UserError, did_you_mean
+from kdistill.errors import ProcessesFailed, Stopped, UserError, did_you_mean
 
 COMMANDS = {
     "train": "compose a run from the configs and execute it (every Hydra flag works)",
@@ -40,8 +41,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _dispatch(sys.argv[1:] if argv is None else argv)
     except UserError as error:
+        if os.environ.get("RANK", "0") != "0":  # of several processes the first one tells; if it
+            time.sleep(15)  # has the same to say, this one is ended meanwhile
         print(f"kdistill: {error}", file=sys.stderr)
         return 2
+    except ProcessesFailed as failed:
+        return int(failed.args[0])
     except Stopped as stopped:
         return stopped.exit_code
     except KeyboardInterrupt:

@@ -34,7 +34,7 @@ from omegaconf.errors import (
 
 from kdistill.cli._mistakes import in_one_line
 from kdistill.cli._sweep import summed_up
-from kdistill.errors import UserError
+from kdistill.errors import ProcessesFailed, UserError
 from kdistill.paths import CONFIG_DIR, user_configs
 
 COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
@@ -171,8 +171,6 @@ def _job(run: Run) -> Run:
             print(f"kdistill: {message}", file=sys.stderr, flush=True)
             raise JobFailed(2) from error
         except Exception as error:
-            from kdistill.launch import ProcessesFailed  # it needs torch, as a job does
-
             log.info("failed", exc_info=True)
             if isinstance(error, ProcessesFailed):  # one of them has told
                 raise JobFailed(error.args[0]) from error

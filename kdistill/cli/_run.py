@@ -14,14 +14,14 @@ from kdistill.artifacts.files import write_json
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.cli.progress import shown
 from kdistill.engine.stop import listening
-from kdistill.errors import Occupied, Stopped
+from kdistill.errors import Occupied, ProcessesFailed, Stopped
 from kdistill.events import Event, Progress, StageStarted
-from kdistill.launch import ProcessesFailed, run_in_processes
+from kdistill.launch import run_in_processes
 from kdistill.report.terminal import terminal
 
 
-def execute(config: Any, folder: Path) -> float:
-    """Run `config` in `folder` and print its report; the student's main validation figure.
+def execute(config: Any, folder: Path, report: bool = True) -> float:
+    """Run `config` in `folder` and print its `report`; the student's main validation figure.
 
     That figure is what a sweeper looks at; without validation data it is the test's.
     """
@@ -32,9 +32,10 @@ def execute(config: Any, folder: Path) -> float:
         where(event)
         show(event)
 
-    with listening(), failing_into(folder, where), shown(console) as show:
+    with listening(), failing_into(folder, where, report), shown(console) as show:
         result = run_in_processes(config, folder, listen)
-    console.print(terminal(result, RunFolder(folder)), crop=False)
+    if report:
+        console.print(terminal(result, RunFolder(folder)), crop=False)
     if not alone:
         print(f"done: {folder.name}", flush=True)
     student = result.models["student"]
@@ -58,7 +59,7 @@ class Whereabouts:
 
 
 @contextmanager
-def failing_into(folder: Path, where: Whereabouts) -> Iterator[None]:
+def failing_into(folder: Path, where: Whereabouts, hint: bool = True) -> Iterator[None]:
     """Leave failed.json {message, stage, step} in `folder` when the run inside fails.
 
     A run that was stopped has not failed: it says how to go on.
@@ -68,10 +69,10 @@ def failing_into(folder: Path, where: Whereabouts) -> Iterator[None]:
     except (Occupied, ProcessesFailed):  # the folder is another's; one of several has told
         raise
     except Stopped as stopped:
-        if ranks.talks() and RunFolder(folder).config.is_file():
+        if hint and ranks.talks() and RunFolder(folder).config.is_file():
             stage = f" in {where.stage}" if where.stage else ""
-            hint = f"go on with: kdistill resume {folder}"
-            print(f"kdistill: {stopped}{stage}; {hint}", file=sys.stderr)
+            how = f"go on with: kdistill resume {folder}"
+            print(f"kdistill: {stopped}{stage}; {how}", file=sys.stderr)
         raise
     except Exception as error:
         message = f"{type(error).__name__}: {error}".removeprefix("UserError: ").rstrip(": ")

@@ -20,6 +20,7 @@ def main(argv: list[str]) -> int:
         metavar="device.KEY=VALUE",
         help="carry it out otherwise, e.g. device.processes=1; equal then but for rounding",
     )
+    parser.add_argument("--no-report", action="store_true", help="do not print it at the end")
     args = parser.parse_args(argv)
 
     from kdistill.artifacts.configs import read_config
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
         raise UserError(f"{args.run}: no run to go on with; it holds no {folder.config.name}")
     config = overridden(read_config(folder.config), args.overrides)
     with logged_to(args.run / "train.log"):
-        execute(config, args.run)
+        execute(config, args.run, report=not args.no_report)
     return 0
 
 

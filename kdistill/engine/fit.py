@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -15,7 +14,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from kdistill import ranks
 from kdistill.config.build import build
 from kdistill.data.batch import Stream
-from kdistill.engine import stop
 from kdistill.engine.best import Best
 from kdistill.engine.objective import Objective, trainable
 from kdistill.engine.process import Process
@@ -96,44 +94,41 @@ class Fit:
         needs, scaler, optimizer = objective.loss.teacher_needs, training.scaler, training.optimizer
         steps, several = len(stream), ranks.world()
         listener(StageStarted(stage, steps=self.epochs * steps))
-        with stop.deferred() if resume else nullcontext():
-            while training.epoch < self.epochs and not self._stale(training.best):
-                epoch_started = time.monotonic()
-                training.model.train()
-                for batch in islice(stream, (training.epoch + 1) * steps - training.step):
-                    answers = teacher.answer(batch, needs) if teacher and needs else None
-                    with process.autocast():
-                        losses = training.model(batch, answers)
-                    total = losses["total"]
-                    if several > 1:  # gradients will be means over the processes
-                        total = total * (batch.share * several)
-                    scaler.scale(total).backward()
-                    if self.clip:
-                        scaler.unscale_(optimizer)
-                        nn.utils.clip_grad_norm_(trainable(training.trained), self.clip)
-                    training.terms.add(losses, batch.samples, optimizer.param_groups[0]["lr"])
-                    scaler.step(optimizer)
-                    scaler.update()
-                    optimizer.zero_grad(set_to_none=True)
-                    training.trained.constrain()
-                    if training.averaged:
-                        training.averaged.update_parameters(objective.student)
-                    if training.scheduler and self.interval == "step":
-                        training.scheduler.step()
-                    training.step += 1
-                    listener(Progress(stage, training.step))
-                    if resume and resume.due(training.step):
-                        resume.save(training.state_dict(time.monotonic() - started))
-                student, means = training.student(), training.terms.means()
-                measured = ranks.agree(validate(student))
-                self._end_epoch(training.scheduler, measured)
-                training.best.offer(student, measured)
-                training.epoch += 1
-                training.terms.start(training.step)
-                rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - epoch_started
-                listener(
-                    EpochEnded(stage, training.epoch, self.epochs, means, measured, rate, seconds)
-                )
+        while training.epoch < self.epochs and not self._stale(training.best):
+            epoch_started = time.monotonic()
+            training.model.train()
+            for batch in islice(stream, (training.epoch + 1) * steps - training.step):
+                answers = teacher.answer(batch, needs) if teacher and needs else None
+                with process.autocast():
+                    losses = training.model(batch, answers)
+                total = losses["total"]
+                if several > 1:  # gradients will be means over the processes
+                    total = total * (batch.share * several)
+                scaler.scale(total).backward()
+                if self.clip:
+                    scaler.unscale_(optimizer)
+                    nn.utils.clip_grad_norm_(trainable(training.trained), self.clip)
+                training.terms.add(losses, batch.samples, optimizer.param_groups[0]["lr"])
+                scaler.step(optimizer)
+                scaler.update()
+                optimizer.zero_grad(set_to_none=True)
+                training.trained.constrain()
+                if training.averaged:
+                    training.averaged.update_parameters(objective.student)
+                if training.scheduler and self.interval == "step":
+                    training.scheduler.step()
+                training.step += 1
+                listener(Progress(stage, training.step))
+                if resume and resume.due(training.step):
+                    resume.save(training.state_dict(time.monotonic() - started))
+            student, means = training.student(), training.terms.means()
+            measured = ranks.agree(validate(student))
+            self._end_epoch(training.scheduler, measured)
+            training.best.offer(student, measured)
+            training.epoch += 1
+            training.terms.start(training.step)
+            rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - epoch_started
+            listener(EpochEnded(stage, training.epoch, self.epochs, means, measured, rate, seconds))
         objective.student.load_state_dict(training.best.weights or training.student().state_dict())
         note = training.best.note(training.epoch)
         listener(StageEnded(stage, time.monotonic() - started, note=note))

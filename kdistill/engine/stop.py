@@ -50,7 +50,8 @@ def listening() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Inside, the caller asks `requested` often, and raises Stopped where it can go on from."""
+    """Inside, a training asks `requested` often, and raises Stopped where it can go on from; one
+    that ends before it is asked keeps its weights first."""
     _Requests.deferred = True
     try:
         yield

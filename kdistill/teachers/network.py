@@ -25,6 +25,7 @@ from kdistill.config.build import build, sources
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import EpochStream
+from kdistill.engine import stop
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.errors import UserError
@@ -125,11 +126,12 @@ class NetworkTeacher:
             if kept and self._reused(folder, context.listener):
                 return
             started = time.monotonic()
-            self._train(context)
-            if ranks.first():
-                self._keep(folder, context.dataset.name, time.monotonic() - started)
-            if resume := context.resume_point(self.stage):
-                resume.remove()
+            with stop.deferred():
+                self._train(context)
+                if ranks.first():
+                    self._keep(folder, context.dataset.name, time.monotonic() - started)
+                if resume := context.resume_point(self.stage):
+                    resume.remove()
 
     def _keep(self, folder: Path, data: str, seconds: float) -> None:
         write_tensors(folder / "weights.safetensors", self.network.state_dict())

@@ -18,7 +18,7 @@ from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
-from kdistill.engine.stop import listening
+from kdistill.engine.stop import deferred, listening
 from kdistill.errors import Stopped
 from kdistill.events import EpochEnded, Event, Progress, silent
 from kdistill.losses.hard_labels import HardLabels
@@ -227,7 +227,7 @@ def test_a_signal_is_taken_where_the_training_can_go_on(
             os.kill(os.getpid(), number)
 
     point = ResumePoint(tmp_path / "s.pt", 3600.0, pytest.fail)
-    with listening(), pytest.raises(Stopped) as stopped:
+    with listening(), pytest.raises(Stopped) as stopped, deferred():
         trained(examples, point, listener=interrupt, **options)
     assert stopped.value.exit_code == 128 + number
     assert point.load()["step"] == 10
