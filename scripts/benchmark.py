@@ -21,6 +21,7 @@ from side_by_side.cases import CASES, EVERYBODY, LABELS, TITLES, Case
 
 ROOT = Path(__file__).resolve().parent.parent
 SHORT = {"images": 1280, "epochs": 4}
+APART = ("ensemble", "small")  # the cases whose step is taken apart
 Row = dict[str, Any]
 
 
@@ -96,7 +97,7 @@ def rows(cases: list[Case], args: argparse.Namespace) -> Iterator[Row]:
                 show(case, contender, taken)
                 load = os.getloadavg()[0]
                 yield {"kind": "turn", **told, **threads, "load": load, **taken}
-        if case.precision == "fp32" and case.name != "resnet":
+        if case.name in APART:
             spent = in_child("where", {"case": asdict(case), **threads})
             yield {"kind": "where", "case": asdict(case), **spent}
 

@@ -46,7 +46,7 @@ CASES = (
     ),
     Case(
         "resnet", "One resnet20 teacher, student resnet8, 32x32x3", 1,
-        ("resnet", 20), ("resnet", 8), images=1280, epochs=20,
+        ("resnet", 20), ("resnet", 8), images=640, epochs=20,
     ),
     Case(
         "labels", "A distillation's loop beside the same student's on labels alone", 5,

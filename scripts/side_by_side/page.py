@@ -92,8 +92,11 @@ def table(found: list[Figures]) -> str:
 
 
 def spread(value: Spread | None) -> str:
-    """1.23 (1.20 to 1.27)."""
-    return f"{value.mean:.2f} ({value.low:.2f} to {value.high:.2f})" if value else ""
+    """1.23 (1.20 to 1.27), or 1.23 where only one was measured."""
+    if value is None:
+        return ""
+    several = value.low < value.high
+    return f"{value.mean:.2f}" + (f" ({value.low:.2f} to {value.high:.2f})" if several else "")
 
 
 def loops_words(found: Loops) -> str:
