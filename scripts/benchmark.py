@@ -112,7 +112,8 @@ def in_child(module: str, told: dict[str, Any]) -> dict[str, Any]:
     """What a module of side_by_side prints, run in a process of its own."""
     command = [sys.executable, "-m", f"side_by_side.{module}", json.dumps(told)]
     threads = str(told["threads"])
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    found = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])  # the kdistill beside this
+    environment = {**os.environ, "PYTHONPATH": found}
     environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
