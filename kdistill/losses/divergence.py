@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def kl_at_temperature(student: Tensor, teacher: Tensor, temperature: Tensor) -> Tensor:
@@ -11,6 +12,6 @@ def kl_at_temperature(student: Tensor, teacher: Tensor, temperature: Tensor) -> 
     """
     log_q = torch.log_softmax(student / temperature, dim=1)
     log_p = torch.log_softmax(teacher / temperature, dim=1)
-    p = log_p.exp()
-    # log p - log q, not cross-entropy less entropy: exact where both are close, as at high T
-    return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(dim=1)
+    log_p = log_p.clamp_min(torch.finfo(log_p.dtype).min)  # 0 * finite is 0, 0 * infinite is not
+    # of logarithms, p (log p - log q): exact where both are close, as at high T
+    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1)
