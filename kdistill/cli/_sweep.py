@@ -30,8 +30,8 @@ def slug(overrides: str) -> str:
     if PLAIN.fullmatch(overrides) and len(overrides) <= LONGEST and not another:
         return overrides
     digest = sha256(overrides.encode()).hexdigest()[:12]
-    safe = re.sub(r"[^A-Za-z0-9_.=,+-]+", "_", overrides).strip("._")
-    return f"{safe[: LONGEST - 13].rstrip('._')}-{digest}"
+    safe = re.sub(r"[^A-Za-z0-9_.=,+-]+", "_", overrides).strip("._-") or "job"
+    return f"{safe[: LONGEST - 13]}-{digest}"
 
 
 class OneFolder(Callback):  # type: ignore[misc,unused-ignore]

@@ -16,6 +16,7 @@ MEANINGS = {
     "broken": "A right, B wrong",
     "changed": "both wrong, otherwise",
 }
+LEGEND = "index is label: what A's student answers, how surely > what B's does"
 KEYS = 12  # of the config, of which so many are printed
 
 
@@ -36,8 +37,8 @@ def main(argv: list[str]) -> int:
     print(f"A  {args.one}\nB  {args.other}\n")
     for table in (config_table(found), measures_table(found), changes_table(found)):
         Console().print(table)
-    if not found.changes:
-        print("tested on other examples: their answers are not compared")
+        print()
+    print(LEGEND if found.changes else "tested on other examples: no answers are compared")
     return 0
 
 
@@ -88,7 +89,7 @@ def changes_table(found: "Difference") -> "Table":
 
 
 def told(example: "Example") -> str:
-    """'9950 is 3: 5 61% > 3 88%': index, label, each answer and its probability."""
+    """'9950 is 3: 5 61% > 3 88%', as LEGEND says."""
     one = f"{example.one} {100 * example.one_probability:.0f}%"
     other = f"{example.other} {100 * example.other_probability:.0f}%"
     return f"{example.index} is {example.label}: {one} > {other}"
@@ -106,5 +107,4 @@ def drawn(heads: list[str], rows: list[list[str]], right: tuple[int, ...]) -> "T
         table.add_column(Text(printable(head)), justify="right" if place in right else "left")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    table.add_row()
     return table

@@ -11,12 +11,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("folder", type=Path, help="of a run (runs/NAME/TIME) or of a sweep's runs")
     folder = parser.parse_args(argv).folder
 
-    from kdistill.report.sweep_jobs import holds_run
+    from kdistill.report.sweep_jobs import holds_run, holds_runs
 
-    if not folder.is_dir() or holds_run(folder):
-        show_run(folder)
-    else:
+    if holds_runs(folder) and not holds_run(folder):
         show_sweep(folder)
+    else:
+        show_run(folder)
     return 0
 
 

@@ -55,14 +55,14 @@ def read_jobs(folder: Path) -> list[Job]:
 
     A run whose files are damaged counts as failed.
     """
-    inside = sorted(folder.iterdir()) if folder.is_dir() else []
-    jobs = [_read(RunFolder(path)) for path in inside if holds_run(path)]
-    if not jobs:
-        raise UserError(
-            f"{folder}: neither a run folder (runs/NAME/TIME) nor the folder of a sweep "
-            "(runs/NAME/sweep)"
-        )
-    return jobs
+    if not holds_runs(folder):
+        raise UserError(f"{folder}: holds no runs; give the folder of a sweep (runs/NAME/sweep)")
+    return [_read(RunFolder(path)) for path in sorted(folder.iterdir()) if holds_run(path)]
+
+
+def holds_runs(folder: Path) -> bool:
+    """Whether a run was begun in a folder inside `folder`."""
+    return folder.is_dir() and any(map(holds_run, folder.iterdir()))
 
 
 def holds_run(path: Path) -> bool:

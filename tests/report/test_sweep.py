@@ -240,7 +240,7 @@ def test_seeds_alone_make_one_row(sweeps: Sweeps) -> None:
 
 def test_what_holds_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty/.submitit/1").mkdir(parents=True)
-    with pytest.raises(UserError, match="neither a run folder .* nor the folder of a sweep"):
+    with pytest.raises(UserError, match="empty: holds no runs; give the folder of a sweep"):
         read_sweep(tmp_path / "empty")
 
 
