@@ -21,6 +21,7 @@ from kdistill.teachers.teacher import Teacher
 def check_parts(parts: Parts) -> None:
     """Refuse what the run cannot supply, before any weights exist."""
     check_teacher(parts.loss, parts.teacher)
+    parts.transfer.check(parts.dataset)
     check_process(parts.loss, parts.fit, parts.process)
     parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
     labelled = parts.transfer.labelled(parts.dataset)
@@ -65,11 +66,29 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     parts.fit.optimizer_for(objective, steps=1)
     try:
         logits = ask(objective.student, batch).logits
-        total = objective(batch, taught)["total"]
-        total.backward()
+        terms = objective(batch, taught)
+        check_terms(terms, parts.loss)
+        terms["total"].backward()
+    except UserError:
+        raise
     except Exception as error:  # a user's own module may raise anything
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(f"student and loss: a step on two blank inputs fails: {said}") from error
     if logits is None or logits.shape != (2, classes):
         shape = None if logits is None else [*logits.shape]
         raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")
+
+
+def check_terms(terms: object, loss: Loss) -> None:
+    """UserError when a loss returned anything but scalars by name, "total" among them."""
+    name = f"{type(loss).__module__}.{type(loss).__qualname__}"
+    if not isinstance(terms, dict):
+        said = f"got a {type(terms).__name__}"
+    elif "total" not in terms:
+        said = f"got the keys {', '.join(map(str, terms)) or 'none'}"
+    else:
+        wrong = [key for key, term in terms.items() if getattr(term, "shape", None) != ()]
+        if not wrong:
+            return
+        said = f"{wrong[0]!r} is no scalar tensor"
+    raise UserError(f"loss: {name} must return a dict of scalars with 'total', {said}")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from kdistill.artifacts.configs import read_config
 from kdistill.artifacts.files import read_tensors
 from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
@@ -46,7 +46,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The composed config; empty for a run made without Hydra."""
-        return yaml.safe_load(RunFolder(self.folder).config.read_text(encoding="utf-8")) or {}
+        return read_config(RunFolder(self.folder).config)
 
     @property
     def history(self) -> list[dict[str, Any]]:

@@ -51,6 +51,7 @@ from kdistill.parts import Parts, make_student, student_seed
 from kdistill.report.write import write_report
 from kdistill.signals.signals import Answers
 from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.teachers.chance import at_chance
 from kdistill.teachers.teacher import Context
 
 
@@ -89,6 +90,7 @@ class Work:
         self.parts, self.folder = parts, folder
         self.listener = listener if ranks.first() else silent
         self.cache = parts.cache or folder.work / "cache"
+        self.warnings: list[str] = []
 
     def tell(self, event: Event) -> None:
         """Pass `event` on; epochs and ended stages are kept as well."""
@@ -97,6 +99,8 @@ class Work:
         if ranks.first() and isinstance(event, StageEnded) and not event.reused:
             line = {"stage": event.stage, "seconds": event.seconds}
             append_line(self.folder.stages, line)
+        if isinstance(event, Warned):
+            self.warnings.append(event.message)
         self.listener(event)
 
     def resume_point(self, stage: str) -> ResumePoint:
@@ -115,6 +119,8 @@ class Work:
             )
             if ranks.first():
                 write_json(self.folder.teacher, parts.teacher.reference())
+                if warning := at_chance(parts.teacher.network, data.validation, process):
+                    self.tell(Warned(warning))
 
     def answers(self) -> tuple[Answers | None, dict[str, Any]]:
         """Who answers during training: nobody, the teacher live, or its stored answers."""
@@ -187,7 +193,8 @@ class Work:
         )
         write_predictions(parts.dataset, logits, folder)
         self.tell(StageEnded("evaluate", time.monotonic() - started))
-        result = result_of(parts, models, logits, signals, seconds_of(read_lines(folder.stages)))
+        seconds = seconds_of(read_lines(folder.stages))
+        result = result_of(parts, models, logits, signals, seconds, self.warnings)
         result.write(folder.result)
         write_report(folder)
         folder.end()
@@ -210,6 +217,7 @@ def result_of(
     logits: Mapping[str, Tensor],
     signals: dict[str, Any],
     seconds: dict[str, float],
+    warnings: list[str],
 ) -> Result:
     """The figures side by side."""
     data, main = parts.dataset, parts.measure.main
@@ -235,7 +243,7 @@ def result_of(
         gain=gain(models, logits, data.test.labels, main),
         signals=signals,
         environment=environment(parts.process.name),
-        warnings=list(data.warnings),
+        warnings=warnings,
     )
 
 

@@ -84,6 +84,9 @@ def read_student(file: Path) -> dict[str, Any]:
         about = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         about = None
-    if not isinstance(about, dict) or not {"model", "input_shape", "classes"} <= about.keys():
+    kinds = {"model": dict, "input_shape": list, "classes": list}
+    if not isinstance(about, dict) or not all(
+        isinstance(about.get(name), kind) for name, kind in kinds.items()
+    ):
         raise UserError(f"{file}: damaged; it must hold model, input_shape and classes")
     return about

@@ -57,10 +57,12 @@ class Fit:
             raise ValueError(f"interval must be step or epoch, got {interval}")
         if keep not in ("last", "best"):
             raise ValueError(f"keep must be last or best, got {keep}")
-        if clip is not None and clip <= 0:
+        if clip is not None and not clip > 0:
             raise ValueError(f"clip must be > 0, got {clip:g}")
         if average is not None and not 0 < average < 1:
             raise ValueError(f"average must be between 0 and 1, got {average:g}")
+        if optimizer.get("lr") == 0:
+            raise ValueError("optimizer.lr must be > 0, got 0")
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be >= 1, got {patience}")
         self.epochs, self.batch_size = epochs, batch_size
@@ -68,6 +70,7 @@ class Fit:
         self.clip, self.average = clip, average
         self.keep = "best" if patience else keep
         self.monitor, self.patience = monitor, patience
+        self.key = "fit"  # where its config stands in the whole, for messages
 
     def __call__(
         self,
@@ -185,12 +188,13 @@ class Fit:
         self, objective: Objective, steps: int
     ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
         """The optimizer, and the scheduler told how many steps there will be."""
-        optimizer = build(self.optimizer, list(trainable(objective)), key="fit.optimizer")
+        optimizer = build(self.optimizer, list(trainable(objective)), key=f"{self.key}.optimizer")
         if self.scheduler is None:
             return optimizer, None
         total = self.epochs * (steps if self.interval == "step" else 1)
         offered = dict.fromkeys(("total_steps", "T_max", "total_iters"), total)
-        return optimizer, build(self.scheduler, optimizer, offered=offered, key="fit.scheduler")
+        key = f"{self.key}.scheduler"
+        return optimizer, build(self.scheduler, optimizer, offered=offered, key=key)
 
     def _averaged(self, student: nn.Module) -> AveragedModel | None:
         if self.average is None:

@@ -30,6 +30,7 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.errors import UserError
 from kdistill.events import Listener, StageEnded, Warned
+from kdistill.losses.loss import Loss
 from kdistill.models.network import make_network
 from kdistill.signals.signals import Signals
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
@@ -154,12 +155,22 @@ class NetworkTeacher:
     def _train(self, context: Context) -> None:
         dataset, process = context.dataset, context.process
         fit = build(self.fit, key="teacher.fit")
+        fit.key = "teacher.fit"
         fit.check(len(dataset.validation) > 0, context.measure.validated)
-        augmentation: list[Augmentation] = [build(each) for each in self.augmentation]
+        loss: Loss = build(self.loss, key="teacher.loss")
+        if loss.needs_labels and dataset.train.labels is None:
+            raise UserError(
+                "teacher.loss: it learns from labels, and the training set has none; give labels, "
+                "or a trained teacher by teacher.weights=FILE"
+            )
+        augmentation: list[Augmentation] = [
+            build(each, key=f"teacher.augmentation[{place}]")
+            for place, each in enumerate(self.augmentation)
+        ]
         examples = self._resample(dataset.train) if self.bootstrap else dataset.train
         stream = EpochStream(examples, fit.batch_size, self.seed, process.device, augmentation)
         validate = validator(dataset.validation, context.measure.validate, process)
-        objective = Objective(self.network, build(self.loss))
+        objective = Objective(self.network, loss)
         tell = context.listener
         fit(
             objective,
