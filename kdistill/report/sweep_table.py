@@ -115,10 +115,11 @@ def _notes(sweep: Sweep, compared: bool) -> list[str]:
         )
     if compared:
         others = len(sweep.rows) - 1
+        uncorrected = f"; not corrected for there being {others} tests" if others > 1 else ""
         notes.append(
             "The best row is chosen by the student's validation figure, never by the test set. "
             "p: paired t-test of the best row against each other one, over the seeds of both, "
-            f"on the test set; not corrected for there being {others}."
+            f"on the test set{uncorrected}."
         )
     if compared and (level := _level(sweep)):
         notes.append(f"As good by validation: {'; '.join(level)}.")
