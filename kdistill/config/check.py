@@ -30,9 +30,9 @@ def check(config: Any) -> None:
         _refuse_kind(name, config[name], TOP.get(name, Parameter.empty))
     if config.get("name") == "":
         raise UserError("name: must not be empty; runs/<name> is the folder of the run")
-    for name in GROUPS:
+    for name in (*GROUPS, *TOP):
         if name not in config:
-            raise UserError(f"{name}: missing from the config; kdistill list {name} shows options")
+            raise UserError(f"{name}: missing from the config, and a run needs it")
     for key, node in targets(config):
         target = resolve(node["_target_"], dotted(key, "_target_"))
         parameters = parameters_of(target)

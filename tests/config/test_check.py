@@ -2,9 +2,10 @@
 
 import pytest
 
-from kdistill.config.check import check
+from kdistill.config.check import GROUPS, check
 from kdistill.errors import UserError
 
+WHOLE = {**dict.fromkeys(GROUPS), "name": "n", "seed": 0, "baseline": True, "cache": True}
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
 
 
@@ -48,7 +49,7 @@ LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
 )
 def test_names_the_key_that_does_not_fit(config, said):
     with pytest.raises(UserError, match=said) as caught:
-        check(config)
+        check({**WHOLE, **config})
     assert "\n" not in str(caught.value)
 
 
@@ -69,7 +70,7 @@ def test_names_the_key_that_does_not_fit(config, said):
     ],
 )
 def test_lets_pass_what_the_pipeline_can_build(node):
-    check({"my_own": node, "number": 3, "nothing": None})
+    check({**WHOLE, "my_own": node, "number": 3, "nothing": None})
 
 
 def test_touches_no_constructor(tmp_path, monkeypatch):
@@ -79,4 +80,11 @@ def test_touches_no_constructor(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("KDISTILL_TRUST", "mine_checked")
-    check({"student": {"_target_": "mine_checked.Net", "width": 3}})
+    check({**WHOLE, "student": {"_target_": "mine_checked.Net", "width": 3}})
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_names_the_key_that_a_run_lacks(name):
+    config = {key: value for key, value in WHOLE.items() if key != name}
+    with pytest.raises(UserError, match=f"{name}: missing from the config"):
+        check(config)

@@ -39,7 +39,7 @@ def test_nothing_left_is_refused(validation: float) -> None:
         split(EXAMPLES, validation, 0)
 
 
-@pytest.mark.parametrize("validation", [-1, -0.1, 1.0, 5.5])
+@pytest.mark.parametrize("validation", [-1, -0.1, 1.0, 5.5, float("nan")])
 def test_no_count_nor_fraction(validation: float) -> None:
     with pytest.raises(ValueError, match="validation must be a count >= 0 or a fraction"):
         check_validation(validation)
