@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from kdistill import ranks
 from kdistill.artifacts.files import make_folder, write_text
@@ -43,6 +40,11 @@ def run_in_processes(config: Any, folder: Path, listener: Listener) -> Result:
 
 def _launch(processes: int, folder: Path) -> None:
     """Do as `torchrun --standalone --nproc-per-node N -m kdistill resume --no-report FOLDER`."""
+    # seconds of imports, which a run in one process does without
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
     for name in logging.root.manager.loggerDict:
         if name.startswith("torch.distributed.elastic"):  # the processes tell their own
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -7,8 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from kdistill import ranks
@@ -79,7 +77,8 @@ class Process:
         torch.set_num_threads(self.threads or THREADS)
         if self.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA asks for it
-        torch.use_deterministic_algorithms(self.deterministic)
+        if self.deterministic != torch.are_deterministic_algorithms_enabled():
+            torch.use_deterministic_algorithms(self.deterministic)  # imports for seconds
         ranks.join()
         return self
 
@@ -111,6 +110,10 @@ class Process:
         if ranks.world() == 1:
             return objective, objective
         if self.strategy == "fsdp":
+            # seconds of imports, which other runs do without
+            from torch.distributed.device_mesh import init_device_mesh
+            from torch.distributed.fsdp import fully_shard
+
             mesh = init_device_mesh(self.kind, (ranks.world(),))
             sharded = deepcopy(objective)
             fully_shard(sharded, mesh=mesh)  # in place

@@ -5,7 +5,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 from torch.utils._pytree import tree_map_only
@@ -108,11 +107,19 @@ class Training:
 
 def whole(state: Any) -> Any:
     """`state` with every sharded tensor gathered; every process of the run must call this."""
+    if ranks.world() == 1:
+        return state
+    from torch.distributed.tensor import DTensor  # seconds of imports
+
     return tree_map_only(DTensor, lambda each: each.full_tensor(), state)
 
 
 def sharded(value: Any, like: Tensor) -> Any:
     """This process' shard of a whole tensor where `like`, of the same shape, is sharded."""
+    if ranks.world() == 1:
+        return value
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
     if isinstance(like, DTensor) and isinstance(value, Tensor) and value.shape == like.shape:
         return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
     return value
