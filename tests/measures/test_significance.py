@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy import stats
 
 from kdistill.artifacts.result import Measure
 from kdistill.measures.significance import closed_gap, mcnemar, paired_t
@@ -76,3 +77,16 @@ def test_paired_t_says_nothing_where_there_is_nothing_to_test_by(
     first: list[float], second: list[float], p: float | None
 ) -> None:
     assert paired_t(first, second) == p
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (3, 3), (5, 12), (40, 61), (0, 9)])
+def test_mcnemar_is_the_binomial_test_of_scipy(first: int, second: int) -> None:
+    right = torch.tensor([True] * first + [False] * second)
+    expected = stats.binomtest(first, first + second).pvalue
+    assert mcnemar(right, ~right) == pytest.approx(expected, rel=1e-12)
+
+
+def test_paired_t_is_that_of_scipy() -> None:
+    first, second = [1.0, 2.5, 3.0, 7.25], [0.5, 2.0, 3.5, 5.0]
+    expected = stats.ttest_rel(first, second).pvalue
+    assert paired_t(first, second) == pytest.approx(expected, rel=1e-12)
