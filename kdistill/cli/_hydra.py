@@ -85,7 +85,10 @@ def hydra_command(
                 except JobFailed:
                     pass  # it has told, and is counted
                 except COMPOSING as error:
-                    raise UserError(in_one_line(error)) from error
+                    raise UserError(in_one_line(error, args.overrides)) from error
+                except OSError as error:  # of a job it would be a JobFailed
+                    what = f"{error.filename or 'the run folder'}: {error.strerror}"
+                    raise UserError(f"{what}; name another by hydra.run.dir=FOLDER") from error
             return min(JobFailed.codes, default=0)  # our fault, 1, is worse than the user's, 2
 
         return main

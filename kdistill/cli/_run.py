@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from kdistill.artifacts.files import write_json
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.cli.progress import shown
 from kdistill.engine.stop import listening
-from kdistill.errors import Occupied, ProcessesFailed, Stopped
+from kdistill.errors import Occupied, ProcessesFailed, Stopped, UserError
 from kdistill.events import Event, Progress, StageStarted
 from kdistill.launch import run_in_processes
 from kdistill.report.terminal import terminal
@@ -79,5 +79,6 @@ def failing_into(folder: Path, where: Whereabouts, hint: bool = True) -> Iterato
         step = getattr(error, "step", where.step)  # Diverged knows better
         if ranks.talks() and folder.is_dir():
             failure = {"message": message, "stage": where.stage, "step": step}
-            write_json(RunFolder(folder).failed, failure)
+            with suppress(UserError):  # a full disk, perhaps: what failed first is told
+                write_json(RunFolder(folder).failed, failure)
         raise

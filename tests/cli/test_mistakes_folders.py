@@ -21,8 +21,6 @@ SMALL = [
     *("teacher.fit.epochs=1", "teacher.model.widths=[8]"),
 ]
 COMMAND = "echo trapped > trapped"
-HYDRA = pytest.mark.xfail(strict=True, reason="Hydra's OSError about the run folder is not told")
-DOT_HYDRA = pytest.mark.xfail(strict=True, reason="Hydra writes .hydra before the job may refuse")
 SYSTEM = {"_target_": "os.system", "command": COMMAND}
 LOAD = {"_target_": "torch.load", "f": "trap.pt", "weights_only": False}
 TAGGED = f'!!python/object/apply:os.system ["{COMMAND}"]\n'
@@ -279,14 +277,14 @@ def test_repeating_a_strangers_run(train, run_folder):
     assert "loss._target_: os.system is not in a trusted package" in train(small=words)
 
 
-@pytest.mark.parametrize("words", [pytest.param([], marks=DOT_HYDRA), ["hydra.output_subdir=null"]])
-def test_a_folder_that_holds_another_run(words, mistake, run_folder):
+def test_a_folder_that_holds_another_run(mistake, run_folder):
+    """Hydra's own notes (.hydra) are written before a job may refuse; here it is told not to."""
     small = [word for word in SMALL if not word.startswith("hydra")]
-    told = mistake("train", *small, *words, "seed=5", "hydra.run.dir=old")
+    words = ["seed=5", "hydra.run.dir=old", "hydra.output_subdir=null"]
+    told = mistake("train", *small, *words)
     assert told.startswith(f"{run_folder}: holds a")
 
 
-@HYDRA
 @pytest.mark.parametrize("folder", ["taken", "taken/run"])
 def test_a_file_in_the_place_of_the_run_folder(folder, mistake, desk):
     (desk / "taken").write_text("mine")
