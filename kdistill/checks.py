@@ -63,7 +63,7 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     row = torch.zeros(2, dtype=torch.int64)
     batch, taught = Batch(blank, row, row, row), Signals(logits=torch.zeros(2, classes))
     objective = Objective(deepcopy(student), deepcopy(parts.loss))
-    parts.fit.optimizer_for(objective, steps=1)
+    parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
     try:
         logits = ask(objective.student, batch).logits
         terms = objective(batch, taught)
