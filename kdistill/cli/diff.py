@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
 
 def config_table(found: "Difference") -> "Table":
     """The keys that differ, at most KEYS of them."""
-    from kdistill.report.sweep_values import canonical
+    from kdistill.report.sweep.values import canonical
 
     rows = [[key, canonical(one), canonical(other)] for key, one, other in found.config[:KEYS]]
     if len(found.config) > KEYS:

@@ -11,7 +11,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("folder", type=Path, help="of a run (runs/NAME/TIME) or of a sweep's runs")
     folder = parser.parse_args(argv).folder
 
-    from kdistill.report.sweep_jobs import holds_run, holds_runs
+    from kdistill.report.sweep.jobs import holds_run, holds_runs
 
     if holds_runs(folder) and not holds_run(folder):
         show_sweep(folder)
@@ -39,7 +39,7 @@ def show_sweep(folder: Path) -> None:
     """Write and print the summary of the runs in `folder`; UserError when it holds none."""
     from rich.console import Console
 
-    from kdistill.report.sweep_terminal import sweep_terminal
-    from kdistill.report.sweep_write import PAGE, write_sweep
+    from kdistill.report.sweep.terminal import sweep_terminal
+    from kdistill.report.sweep.write import PAGE, write_sweep
 
     Console().print(sweep_terminal(write_sweep(folder), folder / PAGE), crop=False)

@@ -16,13 +16,13 @@ from kdistill.artifacts.result import Measure, ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
 from kdistill.measures.significance import paired_t
-from kdistill.report.sweep import Row, Sweep, read_sweep
-from kdistill.report.sweep_chart import sweep_charts
-from kdistill.report.sweep_csv import sweep_csv
-from kdistill.report.sweep_table import tabulate
-from kdistill.report.sweep_terminal import sweep_terminal
-from kdistill.report.sweep_values import canonical
-from kdistill.report.sweep_write import write_sweep
+from kdistill.report.sweep.chart import sweep_charts
+from kdistill.report.sweep.csv_table import sweep_csv
+from kdistill.report.sweep.summary import Row, Sweep, read_sweep
+from kdistill.report.sweep.table import tabulate
+from kdistill.report.sweep.terminal import sweep_terminal
+from kdistill.report.sweep.values import canonical
+from kdistill.report.sweep.write import write_sweep
 
 TEMPERATURES = {  # temperature: (validation errors, test errors) by seed
     1: [(30, 70), (34, 74), (35, 81)],

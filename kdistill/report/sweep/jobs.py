@@ -12,7 +12,7 @@ from kdistill.artifacts.files import read_json
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
-from kdistill.report.sweep_values import canonical, value_at
+from kdistill.report.sweep.values import canonical, value_at
 
 
 @dataclass(frozen=True)

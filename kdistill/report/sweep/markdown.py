@@ -1,7 +1,7 @@
 """sweep.md: the table of a sweep as Markdown that pastes into an issue."""
 
 from kdistill.report.markdown import escaped, table
-from kdistill.report.sweep_table import SweepTable
+from kdistill.report.sweep.table import SweepTable
 
 
 def sweep_markdown(laid: SweepTable) -> str:

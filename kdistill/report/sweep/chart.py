@@ -8,9 +8,9 @@ from matplotlib.ticker import NullLocator
 from kdistill.report import numbers
 from kdistill.report.charts import COLOURS, DASHES, LINES, MARKERS, Chart, draw
 from kdistill.report.comparison import MODELS, title
-from kdistill.report.sweep import Row, Spread, Sweep
-from kdistill.report.sweep_table import short
-from kdistill.report.sweep_values import number
+from kdistill.report.sweep.summary import Row, Spread, Sweep
+from kdistill.report.sweep.table import short
+from kdistill.report.sweep.values import number
 
 DECADE = 10  # greatest value over least from which the axis is logarithmic
 STYLES = [(colour, *form) for form in (("-", "o"), ("--", "s"), (":", "^")) for colour in LINES]

@@ -5,20 +5,22 @@ from urllib.parse import quote
 from kdistill.report.markup import Markup, element
 from kdistill.report.page import page, section
 from kdistill.report.page_tables import scrolling
-from kdistill.report.sweep import Sweep
-from kdistill.report.sweep_chart import sweep_charts
-from kdistill.report.sweep_jobs import Job
-from kdistill.report.sweep_table import SweepTable, named
+from kdistill.report.sweep.chart import sweep_charts
+from kdistill.report.sweep.jobs import Job
+from kdistill.report.sweep.summary import Sweep
+from kdistill.report.sweep.table import SweepTable, named
 
 
 def sweep_html(sweep: Sweep, laid: SweepTable) -> str:
     """The page of a sweep, with its charts and a link to each run."""
-    kind = "verdict gain" if laid.best is not None else "verdict untested"
+    verdict = element("p", laid.verdict.replace(" ± ", "\u00a0±\u00a0"))
     charts = [chart.figure() for chart in sweep_charts(sweep)]
     return page(
         f"{laid.name}: kdistill sweep",
         element("h1", laid.name),
-        element("div", element("p", laid.verdict.replace(" ± ", "\u00a0±\u00a0")), class_=kind),
+        element(
+            "div", element("p", laid.verdict.replace(" ± ", "\u00a0±\u00a0")), class_="verdict"
+        ),
         _warnings(laid),
         section("Settings tried", _table(laid), *_notes(laid)),
         section("Over the values", element("div", *charts, class_="figures") if charts else ""),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kdistill.report import numbers
 from kdistill.report.comparison import MODELS, title
-from kdistill.report.sweep import VALIDATION, Row, Sweep
+from kdistill.report.sweep.summary import VALIDATION, Row, Sweep
 
 HEADINGS = {VALIDATION: "Validation"} | {
     model: MODELS[model] for model in ("student", "baseline", "teacher")

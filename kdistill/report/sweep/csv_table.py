@@ -4,7 +4,7 @@ import csv
 from io import StringIO
 
 from kdistill.report.comparison import MODELS
-from kdistill.report.sweep import VALIDATION, Row, Sweep, measured
+from kdistill.report.sweep.summary import VALIDATION, Row, Sweep, measured
 
 STATES = ("finished", "failed", "unfinished")
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from kdistill.artifacts.files import write_text
-from kdistill.report.sweep import read_sweep
-from kdistill.report.sweep_csv import sweep_csv
-from kdistill.report.sweep_html import sweep_html
-from kdistill.report.sweep_markdown import sweep_markdown
-from kdistill.report.sweep_table import SweepTable, tabulate
+from kdistill.report.sweep.csv_table import sweep_csv
+from kdistill.report.sweep.html import sweep_html
+from kdistill.report.sweep.markdown import sweep_markdown
+from kdistill.report.sweep.summary import read_sweep
+from kdistill.report.sweep.table import SweepTable, tabulate
 
 PAGE = "sweep.html"
 

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kdistill.report.sweep_table import SweepTable
+from kdistill.report.sweep.table import SweepTable
 from kdistill.report.terminal import printable
 
 

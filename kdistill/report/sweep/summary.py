@@ -9,8 +9,8 @@ from statistics import mean, stdev
 
 from kdistill.artifacts.result import Measure, Result
 from kdistill.measures.significance import paired_t
-from kdistill.report.sweep_jobs import Job, read_jobs
-from kdistill.report.sweep_values import number
+from kdistill.report.sweep.jobs import Job, read_jobs
+from kdistill.report.sweep.values import number
 
 VALIDATION = "validation"  # the student's, on validation data: stands beside the models
 
