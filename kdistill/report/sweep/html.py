@@ -18,9 +18,7 @@ def sweep_html(sweep: Sweep, laid: SweepTable) -> str:
     return page(
         f"{laid.name}: kdistill sweep",
         element("h1", laid.name),
-        element(
-            "div", element("p", laid.verdict.replace(" ± ", "\u00a0±\u00a0")), class_="verdict"
-        ),
+        element("div", verdict, class_="verdict"),
         _warnings(laid),
         section("Settings tried", _table(laid), *_notes(laid)),
         section("Over the values", element("div", *charts, class_="figures") if charts else ""),
