@@ -15,6 +15,7 @@ from kdistill.losses.loss import Loss
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
 from kdistill.signals.signals import Signals
+from kdistill.teachers.ensemble import Ensemble
 from kdistill.teachers.teacher import Teacher
 
 
@@ -23,6 +24,7 @@ def check_parts(parts: Parts) -> None:
     check_teacher(parts.loss, parts.teacher)
     parts.transfer.check(parts.dataset)
     check_process(parts.loss, parts.fit, parts.process)
+    check_workers(parts.teacher, parts.process)
     parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
     labelled = parts.transfer.labelled(parts.dataset)
     if not labelled and (parts.loss.needs_labels or parts.baseline):
@@ -53,6 +55,17 @@ def check_process(loss: Loss, fit: Fit, process: Process) -> None:
         raise UserError("fit.average: not with device.strategy=fsdp; use device.strategy=ddp")
     if sharded and process.precision == "fp16":
         raise UserError("device.precision=fp16: not with device.strategy=fsdp; use bf16 or ddp")
+
+
+def check_workers(teacher: Teacher | None, process: Process) -> None:
+    """Refuse members side by side in each of several processes."""
+    side_by_side = isinstance(teacher, Ensemble) and (teacher.workers > 1 or teacher.executor)
+    processes = max(process.processes, ranks.world())
+    if side_by_side and processes > 1:
+        raise UserError(
+            f"teacher.workers, teacher.executor: not with device.processes={processes}; use one or "
+            "the other"
+        )
 
 
 def rehearse(parts: Parts, student: nn.Module) -> None:

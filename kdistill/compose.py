@@ -7,7 +7,7 @@ from typing import Any
 
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.checks import check_process, check_teacher
+from kdistill.checks import check_process, check_teacher, check_workers
 from kdistill.config.build import build, to_plain
 from kdistill.config.check import check
 from kdistill.data.plan import DataSource
@@ -73,6 +73,7 @@ def recipe(config: Any) -> Recipe:
         raise UserError(f"save_every must be > 0, got {save_every}")
     fit, process = made("fit"), made("device")
     check_process(loss, fit, process)
+    check_workers(teacher, process)
     return Recipe(
         source=made("dataset"),
         transfer=made("transfer"),

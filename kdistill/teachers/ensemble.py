@@ -6,6 +6,7 @@ or the geometric mean; the temperature is applied to the result.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Batch
 from kdistill.engine.process import Process
+from kdistill.events import Event, Warned
 from kdistill.signals.signals import Signals
 from kdistill.teachers.network import NetworkTeacher
+from kdistill.teachers.side_by_side import train_side_by_side
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
 COMBINATIONS = ("arithmetic", "geometric")
@@ -45,7 +48,9 @@ class Ensemble:
     """`members` networks trained by the same recipe with seeds of their own.
 
     combine: arithmetic | geometric; bootstrap: each member trains on a resample of its own;
-    architectures: model configs that take turns over the members, instead of `model`.
+    architectures: model configs that take turns over the members, instead of `model`; workers:
+    members trained at a time (>= 1), each in a process with as many threads as its share is;
+    executor: the config of what trains them elsewhere, see kdistill.teachers.executors.
     """
 
     def __init__(
@@ -59,12 +64,18 @@ class Ensemble:
         seed: int = 0,
         bootstrap: bool = False,
         architectures: Sequence[Mapping[str, Any]] = (),
+        workers: int = 1,
+        executor: Mapping[str, Any] | None = None,
     ) -> None:
         if members < 1:
             raise ValueError(f"members must be >= 1, got {members}")
         if combine not in COMBINATIONS:
             raise ValueError(f"combine must be arithmetic or geometric, got {combine}")
-        self.combine = combine
+        if workers < 1:
+            raise ValueError(f"workers must be >= 1, got {workers}")
+        if workers > 1 and executor:
+            raise ValueError(f"workers must be 1 where an executor decides that, got {workers}")
+        self.combine, self.workers, self.executor = combine, workers, executor
         models = architectures or [model]
         self.teachers = [
             NetworkTeacher(
@@ -81,13 +92,28 @@ class Ensemble:
         self.hash: str | None = None
 
     def prepare(self, context: Context) -> None:
-        """Load or train the members one by one; what is in the cache is not trained again."""
+        """Load or train the members; what is in the cache is not trained again."""
         self.process: Process = context.process
+        trained = self._trained_side_by_side(context)
         for teacher in self.teachers:
-            teacher.prepare(context)
+            teacher.prepare(_after_training(context) if teacher in trained else context)
         self.members: Sequence[nn.Module] = [teacher.network for teacher in self.teachers]
         self.network = freeze(Combined(self.members, self.combine)).to(context.process.device)
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
+
+    def _trained_side_by_side(self, context: Context) -> list[NetworkTeacher]:
+        """Train what the cache has not, also a single one: its threads are those of a worker."""
+        if self.workers == 1 and not self.executor:
+            return []
+        data, precision = context.dataset.fingerprint, context.process.precision
+        missing = [
+            teacher
+            for teacher in self.teachers
+            if not teacher.trainings(data, precision, context.cache)[0].reused
+        ]
+        if missing:
+            train_side_by_side(missing, context, self.workers, self.executor)
+        return missing
 
     def name(self, data: str, precision: str) -> str:
         """The hash of the members' hashes and of how they are combined."""
@@ -106,3 +132,13 @@ class Ensemble:
     def reference(self) -> dict[str, object]:
         members = [teacher.reference() for teacher in self.teachers]
         return {"kind": "ensemble", "hash": self.hash, "combine": self.combine, "members": members}
+
+
+def _after_training(context: Context) -> Context:
+    """For loading what was just trained, whose end is told already."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Warned):
+            context.listener(event)
+
+    return replace(context, listener=listen)

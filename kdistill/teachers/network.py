@@ -62,6 +62,7 @@ class NetworkTeacher:
         self.loss, self.fit, self.augmentation = loss, fit, augmentation
         self.seed, self.bootstrap, self.stage = seed, bootstrap, stage
         self.hash: str | None = None
+        self._names: dict[tuple[str, str], str] = {}
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -86,7 +87,15 @@ class NetworkTeacher:
         freeze(self.network).to(self.process.device)
 
     def name(self, data: str, precision: str) -> str:
-        """The hash of everything that these weights depend on."""
+        """The hash of everything that these weights depend on, as it was when first asked.
+
+        Sources may be edited while it is trained.
+        """
+        if (data, precision) not in self._names:
+            self._names[data, precision] = self._name(data, precision)
+        return self._names[data, precision]
+
+    def _name(self, data: str, precision: str) -> str:
         if self.weights:
             state = read_weights(self.weights)
             return fingerprint(self.model, sources(self.model), *(state[k] for k in sorted(state)))
