@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdistill import ranks
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.checks import check_process, check_teacher, check_workers
@@ -21,6 +22,7 @@ from kdistill.measures.classification import Classification
 from kdistill.parts import Parts
 from kdistill.paths import cache_folder
 from kdistill.pipeline import run
+from kdistill.report.write import write_report
 from kdistill.teachers.teacher import Teacher
 
 
@@ -31,6 +33,10 @@ def run_config(config: Any, folder: Path, listener: Listener) -> Result:
     """
     plain, kept = to_plain(config), RunFolder(folder)
     if kept.holds(plain) and kept.result.is_file():
+        if kept.work.is_dir() and ranks.first():  # it was ended before its report was written
+            with kept.locked():
+                write_report(kept)
+                kept.end()
         return Result.read(kept.result)
     return run(compose(plain), kept, listener)
 

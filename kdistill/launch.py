@@ -1,19 +1,23 @@
 """The same run in several processes: each reads the config that the run folder keeps."""
 
 import logging
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from kdistill import ranks
-from kdistill.artifacts.files import make_folder, write_text
+from kdistill.artifacts.files import write_text
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.compose import recipe, run_config
 from kdistill.config.build import to_plain
-from kdistill.errors import ProcessesFailed, Stopped
+from kdistill.errors import ProcessesFailed, Stopped, UserError
 from kdistill.events import Listener
 
 
@@ -25,17 +29,25 @@ def run_in_processes(config: Any, folder: Path, listener: Listener) -> Result:
     """
     plain, kept = to_plain(config), RunFolder(folder)
     if ranks.launched():
+        threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
         ranks.join()
         return run_config(plain, ranks.agree(folder), listener)
     processes = plain["device"].get("processes", 1)
     if processes == 1 or (kept.holds(plain) and kept.result.is_file()):
         return run_config(plain, folder, listener)
     recipe(plain)  # a mistake is told once, here
-    kept.holds(plain)
-    make_folder(folder)
-    write_text(kept.config, yaml.safe_dump(plain, sort_keys=False))
+    with kept.locked():
+        kept.begin(plain)
+        write_text(kept.config, yaml.safe_dump(plain, sort_keys=False))
     _launch(processes, folder)
     return Result.read(kept.finished().result)
+
+
+def _end_with(parent: int) -> None:
+    """Stop this process, which would hold the folder, when the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _launch(processes: int, folder: Path) -> None:
@@ -63,6 +75,12 @@ def _launch(processes: int, folder: Path) -> None:
         )
     except ChildFailedError as failed:
         codes = [failure.exitcode for failure in failed.failures.values()]
-        raise ProcessesFailed(min((code for code in codes if code in (1, 2)), default=1)) from None
+        told = [code for code in codes if code in (1, 2)]
+        if not told:
+            raise UserError(
+                f"one of {processes} processes ended early (exit code {codes[0]}; -9 often means "
+                f"that memory ran out); mend that, then: kdistill resume {folder}"
+            ) from None
+        raise ProcessesFailed(min(told)) from None
     except SignalException as signalled:
         raise Stopped(int(signalled.sigval)) from None

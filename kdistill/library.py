@@ -50,8 +50,12 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One dict an epoch, of teachers, student and baseline."""
-        return read_lines(RunFolder(self.folder).history)
+        """One dict an epoch, of teachers, student and baseline.
+
+        An interrupted run may write an epoch again: its later line counts.
+        """
+        lines = read_lines(RunFolder(self.folder).history)
+        return list({(line["stage"], line["epoch"]): line for line in lines}.values())
 
     @property
     def predictions(self) -> dict[str, Tensor]:

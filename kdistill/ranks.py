@@ -4,7 +4,7 @@ Everything here does nothing, at no cost, where a run has one process.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -75,6 +75,13 @@ def gathered(value: Value) -> list[Value]:
     box: list[Any] = [None] * world()
     dist.all_gather_object(box, value)
     return box
+
+
+def follow(tensors: Iterable[Tensor]) -> None:
+    """Let `tensors` be those of the first process everywhere, in place."""
+    if world() > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
 
 
 def total(values: Tensor) -> Tensor:

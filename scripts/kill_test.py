@@ -51,16 +51,22 @@ def written(folder: Path) -> dict[str, float]:
     return found
 
 
+def half_written(folder: Path) -> set[Path]:
+    """Temporary files of the run and of its cache."""
+    places = (folder, folder.with_name(f"{folder.name}_cache"))
+    return {path for place in places for path in place.rglob(".*.tmp")}
+
+
 def killed(process: subprocess.Popen[bytes], folder: Path, in_write: bool, pause: float) -> bool:
     """SIGKILL it `pause` seconds after it began to work, or in a write after that; False when it
     finished first."""
-    before = written(folder)
+    before, stale = written(folder), half_written(folder)
     while process.poll() is None and written(folder) == before:
         time.sleep(0.01)
     until = time.monotonic() + pause
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.001)
-    while process.poll() is None and in_write and not any(folder.rglob(".*.tmp")):
+    while process.poll() is None and in_write and half_written(folder) <= stale:
         pass  # no sleep: a write takes milliseconds
     if process.poll() is not None:
         return False

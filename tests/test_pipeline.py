@@ -65,8 +65,11 @@ class Bare(Loss):
     [
         ({"student": Network.wrap(nn.Linear(5, 4))}, "size of tensor|shape|logits"),
         ({"student": Network.wrap(nn.Linear(6, 3))}, "student and loss: a step .* fails"),
-        ({"loss": WithoutTotal()}, "KeyError: 'total'"),
-        ({"loss": Bare()}, "AttributeError: 'float'"),
+        (
+            {"loss": WithoutTotal()},
+            "must return a dict of scalars with 'total', got the keys value",
+        ),
+        ({"loss": Bare()}, "must return a dict of scalars with 'total', 'total' is no scalar"),
         ({"fit": Fit(1, 8, {**SGD, "lr": -1})}, "fit.optimizer: .*Invalid learning rate"),
         ({"fit": Fit(1, 8, SGD, patience=2)}, "set dataset.validation"),
         ({"fit": Fit(1, 8, SGD, monitor="foo")}, "fit.monitor=foo is not measured"),

@@ -9,7 +9,7 @@ import yaml
 from kdistill.errors import UserError
 
 ABSENT = "(absent)"
-# top-level keys that say how a run is carried out, and not what comes out of it
+# top-level keys that say how a run is carried out, and not what comes out of it (but precision)
 CARRYING_OUT = ("device", "cache", "save_every")
 
 
@@ -40,6 +40,6 @@ def differences(one: Any, other: Any, key: str = "") -> Iterator[tuple[str, Any,
 def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """'key: value there, value here' of the first that changes what comes out; '' if none does."""
     for key, there, here in differences(one, other):
-        if key.split(".")[0] not in CARRYING_OUT:
+        if key == "device.precision" or key.split(".")[0] not in CARRYING_OUT:
             return f"{key} is {there} there, {here} here"
     return ""

@@ -12,17 +12,20 @@ from typing import Any
 
 import torch
 
-from kdistill.artifacts.files import replacing
+from kdistill.artifacts.files import replacing, told
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write tensors, numbers, texts and containers of them; the file before it is kept beside."""
     content = BytesIO()  # torch.save tells of a full disk in its own way
     torch.save(state, content)
-    with replacing(path) as sibling:
+    new = path.with_suffix(".new.pt")
+    with replacing(new) as sibling:
         sibling.write_bytes(content.getbuffer())
+    with told(path):
         if path.is_file():
             path.replace(_before(path))
+        new.replace(path)
 
 
 def read_state(path: Path, complain: Callable[[str], None]) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """The run folder: a name for every file of a run, who may work in it, and its growing history."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -118,9 +119,11 @@ class RunFolder:
         Occupied when a run of another config does; one that has failed is out of the way.
         """
         if not self.config.is_file() or not config:
-            if self.result.is_file():
+            other = not config and self.config.is_file() and read_config(self.config)
+            if self.result.is_file() or other:
                 raise Occupied(
-                    f"{self.path}: holds a finished run; name another folder, or remove it"
+                    f"{self.path}: holds a{' finished' if self.result.is_file() else ''} run; "
+                    "name another folder, or remove it"
                 )
             return False
         differs = first_difference(read_config(self.config), config)
@@ -139,6 +142,8 @@ class RunFolder:
         else:
             self._clear()
         self.failed.unlink(missing_ok=True)
+        for half_written in self.path.rglob(".*.tmp"):
+            half_written.unlink()
         make_folder(self.work)
 
     def _clear(self) -> None:
@@ -168,6 +173,8 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
     """Append `value` as one line of JSON; UserError when the folder is gone or the disk full."""
     with told(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(value) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def mend(path: Path) -> None:

@@ -39,10 +39,13 @@ Tab completion: eval "$(kdistill -sc install=bash)\""""
 def main(argv: list[str] | None = None) -> int:
     """Run one command; exit code 0, 1 (our fault), 2 (the user's), 130 or 143 (interrupted)."""
     try:
-        return _dispatch(sys.argv[1:] if argv is None else argv)
+        try:
+            return _dispatch(sys.argv[1:] if argv is None else argv)
+        except Exception:
+            if os.environ.get("RANK", "0") != "0":  # of several processes the first one tells; if
+                time.sleep(15)  # it has as much to say, this one is ended meanwhile
+            raise
     except UserError as error:
-        if os.environ.get("RANK", "0") != "0":  # of several processes the first one tells; if it
-            time.sleep(15)  # has the same to say, this one is ended meanwhile
         print(f"kdistill: {error}", file=sys.stderr)
         return 2
     except ProcessesFailed as failed:

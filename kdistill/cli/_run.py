@@ -13,7 +13,7 @@ from kdistill import ranks
 from kdistill.artifacts.files import write_json
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.cli.progress import shown
-from kdistill.engine.stop import listening
+from kdistill.engine.stop import listening, requested
 from kdistill.errors import Occupied, ProcessesFailed, Stopped, UserError
 from kdistill.events import Event, Progress, StageStarted
 from kdistill.launch import run_in_processes
@@ -75,9 +75,12 @@ def failing_into(folder: Path, where: Whereabouts, hint: bool = True) -> Iterato
             print(f"kdistill: {stopped}{stage}; {how}", file=sys.stderr)
         raise
     except Exception as error:
+        if requested():  # what follows when another process of the run has stopped first
+            raise Stopped(requested()) from error
         message = f"{type(error).__name__}: {error}".removeprefix("UserError: ").rstrip(": ")
         step = getattr(error, "step", where.step)  # Diverged knows better
-        if ranks.talks() and folder.is_dir():
+        begun = where.stage is not None or not RunFolder(folder).config.is_file()
+        if ranks.talks() and folder.is_dir() and begun:
             failure = {"message": message, "stage": where.stage, "step": step}
             with suppress(UserError):  # a full disk, perhaps: what failed first is told
                 write_json(RunFolder(folder).failed, failure)

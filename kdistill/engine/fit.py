@@ -133,6 +133,7 @@ class Fit:
             rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - epoch_started
             listener(EpochEnded(stage, training.epoch, self.epochs, means, measured, rate, seconds))
         objective.student.load_state_dict(training.best.weights or training.student().state_dict())
+        ranks.follow(objective.student.buffers())  # each counted on its own share (BatchNorm)
         note = training.best.note(training.epoch)
         listener(StageEnded(stage, time.monotonic() - started, note=note))
         return objective.student.eval()

@@ -74,7 +74,8 @@ class Process:
             self.precision = "bf16" if _native_bf16(self.kind) else "fp32"
         if self.precision == "fp16" and self.kind == "cpu":
             raise UserError("device.precision=fp16 is not for CPUs; use fp32 or bf16")
-        torch.set_num_threads(self.threads or THREADS)
+        beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if ranks.launched() else 1
+        torch.set_num_threads(self.threads or max(THREADS // beside, 1))
         if self.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA asks for it
         if self.deterministic != torch.are_deterministic_algorithms_enabled():
@@ -124,16 +125,16 @@ class Process:
         """Seed what modules draw (dropout), differently in each process."""
         torch.manual_seed(seed + ranks.rank())
 
-    def random_state(self) -> list[Tensor]:
+    def random_state(self) -> dict[str, Tensor]:
         """Of the generators that modules draw from: the CPU's, and the device's own."""
-        device = [] if self.kind == "cpu" else [self._generators().get_rng_state()]
-        return [torch.get_rng_state(), *device]
+        device = {} if self.kind == "cpu" else {self.kind: self._generators().get_rng_state()}
+        return {"cpu": torch.get_rng_state(), **device}
 
-    def set_random_state(self, state: list[Tensor]) -> None:
-        """Let the generators go on from `random_state`."""
-        torch.set_rng_state(state[0])
-        if self.kind != "cpu":
-            self._generators().set_rng_state(state[1])
+    def set_random_state(self, state: dict[str, Tensor]) -> None:
+        """Let the generators go on from `random_state`, as far as it was of the same device."""
+        torch.set_rng_state(state["cpu"])
+        if self.kind != "cpu" and self.kind in state:
+            self._generators().set_rng_state(state[self.kind])
 
     def _generators(self) -> Any:
         return torch.get_device_module(self.device)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from kdistill import ranks
 from kdistill.errors import Stopped
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -36,7 +37,8 @@ def listening() -> Iterator[None]:
                 os._exit(128 + number)
             return
         again, _Requests.number = bool(_Requests.number), number
-        if again or not _Requests.deferred:
+        # of several processes each hears a signal twice: itself, and from the one that started it
+        if (again and not ranks.launched()) or not _Requests.deferred:
             raise Stopped(number)
 
     before = {each: signal.signal(each, hear) for each in SIGNALS}
@@ -57,8 +59,8 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         _Requests.deferred = False
-    if _Requests.number:  # it came after the last question
-        raise Stopped(_Requests.number)
+    if number := max(ranks.gathered(_Requests.number)):  # it came after the last question
+        raise Stopped(number)
 
 
 def requested() -> int:

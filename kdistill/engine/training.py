@@ -89,7 +89,8 @@ class Training:
             moments[at] = {name: sharded(value, trained[at]) for name, value in named.items()}
         self.optimizer.load_state_dict(state["optimizer"])
         for name, part in self._parts.items():
-            part.load_state_dict(state["parts"][name])
+            if state["parts"][name]:  # a scaler that was of no use has nothing
+                part.load_state_dict(state["parts"][name])
         if len(state["random"]) == ranks.world():
             self.process.set_random_state(state["random"][ranks.rank()])
 

@@ -53,7 +53,7 @@ CASES = (
         ("mlp", 1200), ("mlp", 800), images=12800, epochs=20, contenders=(LABELS, STORED),
     ),
     Case(
-        "ensemble-bf16", "Five 1200-1200 teachers, student 800-800, everybody under bf16 autocast",
+        "ensemble-bf16", "The five teachers again, everybody under bf16 autocast",
         5, ("mlp", 1200), ("mlp", 800), images=640, epochs=20, precision="bf16",
     ),
 )  # fmt: skip

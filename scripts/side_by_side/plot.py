@@ -36,7 +36,7 @@ def draw(found: dict[str, list[Figures]], rows: list[dict[str, Any]], file: Path
         figure = Figure(figsize=(PANEL[0], PANEL[1] * len(shown)), layout="constrained")
         panels = figure.subplots(len(shown), squeeze=False)[:, 0]
         for panel, (name, figures) in zip(panels, shown.items(), strict=True):
-            bars(panel, figures, f"{titles[name]['title']} ({titles[name]['precision']})")
+            bars(panel, figures, titles[name]["title"])
         panels[-1].set_xlabel("training samples a CPU-second (line: lowest to highest turn)")
         figure.savefig(file, format="svg", metadata={"Date": None})
 

@@ -1,5 +1,6 @@
 """Members trained by executors: threads, joblib, submitit, dask, ray; and what is refused."""
 
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from kdistill.cli import main
 from kdistill.compose import recipe
 from kdistill.config.build import to_plain
 from kdistill.errors import UserError
@@ -128,6 +130,40 @@ def test_one_that_fails_cancels_the_rest(
             jobs(ensemble().teachers, given, given.process, tmp_path), executor, pytest.fail
         )
     assert executor.futures[1].cancelled()
+
+
+# the examples of docs/clusters.md
+
+DOCS = (Path(__file__).parents[2] / "docs" / "clusters.md").read_text(encoding="utf-8")
+EXAMPLES = dict(re.findall(r"```yaml\n# conf/(teacher/\w+\.yaml)\n(.*?)```", DOCS, re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("name", "library"), [("slurm", "submitit"), ("dask", "distributed"), ("ray", "ray")]
+)
+def test_examples_are_checked_once_they_are_trusted(
+    name: str,
+    library: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "conf" / "teacher" / f"{name}.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(EXAMPLES[f"teacher/{name}.yaml"], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.delenv("KDISTILL_TRUST", raising=False)
+    words = ["check", "--config-dir", "conf", f"teacher={name}", "dataset=digits", "device=cpu"]
+    assert main(words) == 2
+    told = capfd.readouterr().err
+    assert told.startswith("kdistill: teacher.executor.")
+    assert told.endswith(
+        f"is not in a trusted package; if you trust it: KDISTILL_TRUST={library}\n"
+    )
+    pytest.importorskip(library)
+    monkeypatch.setenv("KDISTILL_TRUST", library)
+    assert main(words) == 0
 
 
 # what a config may not do
