@@ -1,6 +1,8 @@
 # Everything runs in .venv, which is made on first use. PYTHON=python3.12 picks another Python (3.10 to 3.13).
 PYTHON ?= python3
 BIN := .venv/bin
+# a file of tests to each core, one thread to each
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup demo test check format wheel smoke benchmark clean
@@ -21,14 +23,14 @@ demo: setup  ## train an ensemble, distil it, compare: 3 minutes on two CPU core
 	$(BIN)/kdistill train +experiment=mnist_ensemble dataset.source=bundled
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 check: setup  ## style, types, direction of imports, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 format: setup  ## put the code in shape
 	$(BIN)/ruff check --fix .
