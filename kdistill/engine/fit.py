@@ -61,8 +61,6 @@ class Fit:
             raise ValueError(f"clip must be > 0, got {clip:g}")
         if average is not None and not 0 < average < 1:
             raise ValueError(f"average must be between 0 and 1, got {average:g}")
-        if optimizer.get("lr") == 0:
-            raise ValueError("optimizer.lr must be > 0, got 0")
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be >= 1, got {patience}")
         self.epochs, self.batch_size = epochs, batch_size

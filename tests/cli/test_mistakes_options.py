@@ -55,7 +55,6 @@ VALUES = [
     ("loss.hard_weight=-0.5", "loss: hard_weight must be >= 0, got -0.5"),
     ("fit.epochs=0", "fit: epochs must be >= 1, got 0"),
     ("fit.batch_size=0", "fit: batch_size must be >= 1, got 0"),
-    ("fit.optimizer.lr=0", "fit: optimizer.lr must be > 0, got 0"),
     ("fit.optimizer.lr=-1", "fit.optimizer: Invalid learning rate: -1"),
     ("fit.optimizer._target_=torch.optim.AdamWW", "fit.optimizer._target_: torch.optim has no 'A"),
     ("+fit.optimizer.momentun=0.9", "fit.optimizer.momentun: torch.optim.AdamW has no parameter"),
