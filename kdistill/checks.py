@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdistill import ranks
 from kdistill.data.batch import Batch
@@ -68,10 +69,23 @@ def check_workers(teacher: Teacher | None, process: Process) -> None:
         )
 
 
+def check_normalisation(student: nn.Module, examples: int, batch_size: int) -> None:
+    """Refuse BatchNorm where several processes get one input each of an epoch's last batch."""
+    normalises = any(isinstance(module, _BatchNorm) for module in student.modules())
+    rest = examples % batch_size
+    last = rest if rest > 1 else min(batch_size, examples)  # a lone one joins the batch before
+    if ranks.world() > 1 and normalises and last // ranks.world() < 2:
+        raise UserError(
+            f"fit.batch_size={batch_size}: the last batch of an epoch has {last} inputs, too few "
+            f"for BatchNorm in each of {ranks.world()} processes; use another batch size"
+        )
+
+
 def rehearse(parts: Parts, student: nn.Module) -> None:
     """One step on two blank inputs, with copies: a student, loss or optimizer that does not work
     is told before hours of a teacher's training, in one line."""
     data, classes = parts.dataset, len(parts.dataset.classes)
+    check_normalisation(student, parts.transfer.count(data), parts.fit.batch_size)
     blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
     row = torch.zeros(2, dtype=torch.int64)
     batch, taught = Batch(blank, row, row, row), Signals(logits=torch.zeros(2, classes))

@@ -90,7 +90,6 @@ class Work:
         self.parts, self.folder = parts, folder
         self.listener = listener if ranks.first() else silent
         self.cache = parts.cache or folder.work / "cache"
-        self.warnings: list[str] = []
 
     def tell(self, event: Event) -> None:
         """Pass `event` on; epochs and ended stages are kept as well."""
@@ -99,8 +98,8 @@ class Work:
         if ranks.first() and isinstance(event, StageEnded) and not event.reused:
             line = {"stage": event.stage, "seconds": event.seconds}
             append_line(self.folder.stages, line)
-        if isinstance(event, Warned):
-            self.warnings.append(event.message)
+        if ranks.first() and isinstance(event, Warned):
+            append_line(self.folder.warnings, {"message": event.message})
         self.listener(event)
 
     def resume_point(self, stage: str) -> ResumePoint:
@@ -194,7 +193,8 @@ class Work:
         write_predictions(parts.dataset, logits, folder)
         self.tell(StageEnded("evaluate", time.monotonic() - started))
         seconds = seconds_of(read_lines(folder.stages))
-        result = result_of(parts, models, logits, signals, seconds, self.warnings)
+        told = dict.fromkeys(line["message"] for line in read_lines(folder.warnings))
+        result = result_of(parts, models, logits, signals, seconds, [*told])
         result.write(folder.result)
         write_report(folder)
         folder.end()

@@ -63,6 +63,15 @@ def test_a_mistake_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
     assert (Path("run") / "failed.json").is_file()
 
 
+def test_one_input_for_batchnorm_in_a_process_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    words = [word for word in WORDS if not word.startswith(("student", "fit.batch_size"))]
+    words += ["student=resnet", "device.processes=2", "hydra.run.dir=run", "fit.batch_size=597"]
+    assert main(["train", *words]) == 2  # 1197 inputs are 2 x 597 + 3
+    told = capfd.readouterr().err
+    assert "fit.batch_size=597: the last batch of an epoch has 3 inputs, too few" in told
+    assert told.count("\n") == 1
+
+
 def test_sigterm_leaves_a_point_that_one_process_goes_on_from(tmp_path: Path) -> None:
     two, one = RunFolder(tmp_path / "two"), RunFolder(tmp_path / "one")
     words = [*WORDS, "fit.epochs=40", "hydra.run.dir=two", "device.processes=2"]

@@ -90,6 +90,8 @@ def test_ended_anywhere_a_run_goes_on(
     told: list[Event] = []
     run_config(config(), folder.path, told.append)
     same(alone[0], folder)
+    warnings = [Result.read(run.result).warnings for run in (alone[0], folder)]
+    assert warnings[0] == warnings[1]
     ended = [event for event in alone[1][: last - 1] if isinstance(event, StageEnded)]
     begun = {event.stage for event in told if isinstance(event, StageStarted)}
     # a stage whose end was told before the last but one is not begun again

@@ -96,6 +96,11 @@ class RunFolder:
         """What the teacher was asked, for the report of a run that was interrupted after that."""
         return self.work / "signals.json"
 
+    @property
+    def warnings(self) -> Path:
+        """A line of JSON for each warning told: {message}."""
+        return self.work / "warnings.jsonl"
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Work alone in the folder, which is made; Occupied while another process works there."""
@@ -139,6 +144,7 @@ class RunFolder:
         if self.holds(config):
             mend(self.history)
             mend(self.stages)
+            mend(self.warnings)
         else:
             self._clear()
         self.failed.unlink(missing_ok=True)

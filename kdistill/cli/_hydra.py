@@ -25,7 +25,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     InterpolationResolutionError,
     MissingMandatoryValue,
@@ -99,6 +99,21 @@ def hydra_command(
 def output_folder() -> Path:
     """The run folder of the job at work."""
     return Path(HydraConfig.get().runtime.output_dir)
+
+
+def keep_words(cfg: DictConfig, folder: Path) -> None:
+    """Write .hydra/ as Hydra would, but never over that of a run which already stands there."""
+    from kdistill.artifacts.files import make_folder, write_text  # imports torch
+    from kdistill.artifacts.run_folder import RunFolder
+
+    kept, notes = RunFolder(folder), folder / ".hydra"
+    if kept.config.is_file() and not kept.failed.is_file():
+        return
+    hydra = HydraConfig.get()
+    make_folder(notes)
+    write_text(notes / "config.yaml", OmegaConf.to_yaml(cfg))
+    write_text(notes / "hydra.yaml", OmegaConf.to_yaml({"hydra": hydra}))
+    write_text(notes / "overrides.yaml", OmegaConf.to_yaml(hydra.overrides.task))
 
 
 def _parsed(

@@ -16,7 +16,6 @@ NO_FOLDER = (
     "hydra.run.dir=.",
     "hydra.sweep.dir=.",
     "hydra.sweep.subdir=.",
-    "hydra.output_subdir=null",
     "hydra.job_logging.root.handlers=[]",
     "hydra.help.app_name=kdistill check",
 )

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from kdistill.cli._hydra import hydra_command, output_folder
+from kdistill.cli._hydra import hydra_command, keep_words, output_folder
 from kdistill.cli.report import show_sweep
 
 
@@ -12,4 +12,5 @@ def main(cfg: DictConfig) -> float:
     # torch and what needs it are imported here: every Tab press imports this file
     from kdistill.cli._run import execute
 
+    keep_words(cfg, output_folder())
     return execute(cfg, output_folder())

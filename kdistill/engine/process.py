@@ -66,6 +66,11 @@ class Process:
         available = {"cpu": True, "cuda": torch.cuda.is_available()}
         if not available.get(self.kind, self.kind == "mps" and torch.backends.mps.is_available()):
             raise UserError(f"device.kind={self.kind}: this machine has none; use device.kind=cpu")
+        if self.kind == "cuda" and self.processes > torch.cuda.device_count():
+            raise UserError(
+                f"device.processes={self.processes}: this machine has {torch.cuda.device_count()} "
+                "GPUs, one for each process; lower it"
+            )
         self.device = torch.device(self.kind)
         if self.kind == "cuda" and ranks.launched():
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -40,6 +40,13 @@ def test_fp16_on_a_cpu_is_refused() -> None:
         Process("cpu", "fp16").start()
 
 
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UserError, match="device.processes=3: this machine has 2 GPUs"):
+        Process("cuda", processes=3).start()
+
+
 @pytest.mark.parametrize("keys", [{"kind": "tpu"}, {"precision": "fp8"}, {"threads": 0}])
 def test_values_out_of_range_are_refused(keys: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(keys))} must be"):
