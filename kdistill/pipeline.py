@@ -20,7 +20,7 @@ from kdistill.artifacts.files import (
     write_tensors,
     write_text,
 )
-from kdistill.artifacts.result import ModelResult, Result
+from kdistill.artifacts.result import ModelResult, Result, Table
 from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
@@ -52,7 +52,7 @@ from kdistill.report.write import write_report
 from kdistill.signals.signals import Answers
 from kdistill.signals.store import StoredAnswers, answers_folder
 from kdistill.teachers.chance import at_chance
-from kdistill.teachers.teacher import Context
+from kdistill.teachers.teacher import Context, Tabulated
 
 
 def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
@@ -191,14 +191,20 @@ class Work:
             networks, parts.teacher, logits, parts.dataset, parts.measure, parts.process, folder
         )
         write_predictions(parts.dataset, logits, folder)
+        tables = self.tables()
         self.tell(StageEnded("evaluate", time.monotonic() - started))
         seconds = seconds_of(read_lines(folder.stages))
         told = dict.fromkeys(line["message"] for line in read_lines(folder.warnings))
-        result = result_of(parts, models, logits, signals, seconds, [*told])
+        result = result_of(parts, models, logits, signals, seconds, [*told], tables)
         result.write(folder.result)
         write_report(folder)
         folder.end()
         return result
+
+    def tables(self) -> list[Table]:
+        """What a method shows besides the figures that every run has."""
+        teacher, data, process = self.parts.teacher, self.parts.dataset, self.parts.process
+        return teacher.tables(data, process) if isinstance(teacher, Tabulated) else []
 
 
 def seconds_of(stages: list[dict[str, Any]]) -> dict[str, float]:
@@ -218,6 +224,7 @@ def result_of(
     signals: dict[str, Any],
     seconds: dict[str, float],
     warnings: list[str],
+    tables: list[Table],
 ) -> Result:
     """The figures side by side."""
     data, main = parts.dataset, parts.measure.main
@@ -244,6 +251,7 @@ def result_of(
         signals=signals,
         environment=environment(parts.process.name),
         warnings=warnings,
+        tables=tables,
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from kdistill.artifacts.result import Result, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.tensors import from_tensors
 from kdistill.data.transfer import TrainingSet
@@ -94,6 +95,26 @@ def test_unlabelled_inputs_want_a_loss_and_a_run_without_labels(tmp_path: Path) 
     teacher = Frozen(nn.Linear(5, 3))
     made = parts(dataset=data, teacher=teacher, loss=SoftTargets(4, 0), baseline=False)
     assert run(made, RunFolder(tmp_path), silent).models["baseline"] is None
+
+
+class Counting(Frozen):
+    """Counts the classes of the test set, and how often it was asked to."""
+
+    asked = 0
+
+    def tables(self, dataset, process):
+        self.asked += 1
+        counts = dataset.test.labels.bincount().tolist()
+        return [Table("Classes", ["class", "cases"], [list(row) for row in enumerate(counts)])]
+
+
+def test_the_tables_of_a_teacher_are_kept(tmp_path: Path) -> None:
+    teacher = Counting(nn.Linear(5, 3))
+    result = run(parts(teacher=teacher), RunFolder(tmp_path), silent)
+    assert result.tables == [Table("Classes", ["class", "cases"], [[0, 14], [1, 13], [2, 13]])]
+    assert Result.read(tmp_path / "result.json").tables == result.tables
+    assert "| 2 | 13 |" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert teacher.asked == 1
 
 
 def test_a_finished_run_is_not_overwritten(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from kdistill.artifacts.files import read_json, write_json
 from kdistill.errors import UserError
 
 SCHEMA = 1
+Entry = str | int | float | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,26 @@ class ModelResult:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Figures that fit no other place of a report; ValueError unless every row fits the columns."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Entry]]  # an entry for each column; None: there is none
+    note: str = ""  # what is said below the table
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise ValueError(f"table {self.title!r}: has no column")
+        for place, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"table {self.title!r}: row {place} has {len(row)} entries for "
+                    f"{len(self.columns)} columns"
+                )
+
+
+@dataclass(frozen=True)
 class Result:
     """Everything that the reports need; written last, so its presence means: finished."""
 
@@ -59,6 +80,7 @@ class Result:
     signals: dict[str, Any]  # mode: stored | live | none, asked, reused, teacher (its hash)
     environment: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)  # what a method shows besides
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
@@ -88,8 +110,8 @@ def _typed(kind: Any, value: Any, key: str) -> Any:
     made, inner = kind, get_args(kind)
     if kind is Any:
         return value
-    if isinstance(kind, UnionType):  # of something and None
-        return None if value is None else _typed(inner[0], value, key)
+    if isinstance(kind, UnionType):
+        return _either([each for each in inner if each is not NoneType], value, key)
     plain = dict if is_dataclass(kind) else get_origin(kind) or kind
     _refuse_other(plain, value, key)
     if is_dataclass(kind):
@@ -106,6 +128,15 @@ def _typed(kind: Any, value: Any, key: str) -> Any:
         return [_typed(inner[0], each, f"{key}[{place}]") for place, each in enumerate(value)]
     if plain is tuple:
         return tuple(_typed(each, one, key) for each, one in zip(inner, value, strict=True))
+    return value
+
+
+def _either(kinds: list[Any], value: Any, key: str) -> Any:
+    """Of one kind, or None; of several, as JSON has it."""
+    if value is None or len(kinds) == 1:
+        return None if value is None else _typed(kinds[0], value, key)
+    if type(value) not in kinds:
+        raise TypeError(f"{key} is {type(value).__name__}")
     return value
 
 

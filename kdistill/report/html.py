@@ -9,7 +9,7 @@ from kdistill.report.curves import training_curves
 from kdistill.report.gallery import gallery
 from kdistill.report.markup import Markup, element, joined
 from kdistill.report.page import page, section
-from kdistill.report.page_tables import figures_table, members_table, savings_cards
+from kdistill.report.page_tables import any_table, figures_table, members_table, savings_cards
 from kdistill.report.provenance import Pairs, data, origin, settings
 from kdistill.report.reliability import reliability_diagram
 from kdistill.report.softness import softness
@@ -44,6 +44,7 @@ def html(contents: Contents) -> str:
         f"{result.experiment}: kdistill report",
         _opening(result),
         section("Side by side", figures_table(compared)),
+        *(section(table.title, any_table(table)) for table in result.tables),
         section("Cost, student against teacher", savings_cards(compared)),
         section("Where the time went", stages(contents)),
         section("Charts", _figures(contents)),

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from kdistill.artifacts.result import Table
+from kdistill.report import numbers
 from kdistill.report.comparison import Comparison, Line, Member, compare
 from kdistill.report.contents import Contents
 from kdistill.report.provenance import Pairs, data, origin, settings
@@ -19,6 +21,7 @@ def markdown(contents: Contents) -> str:
         *(f"> **Warning:** {escaped(text)}" for text in result.warnings),
         _models(compared),
         *_savings(compared),
+        *map(_shown, result.tables),
         *_members(compared.members),
         _pairs("Time per stage", compared.seconds),
         escaped(compared.signals),
@@ -53,6 +56,12 @@ def _savings(compared: Comparison) -> Iterable[str]:
     if compared.savings:
         said = (f"{saving.factor} {escaped(saving.phrase)}" for saving in compared.savings)
         yield f"Student against teacher: {', '.join(said)}. Intervals are 95 %."
+
+
+def _shown(shown: Table) -> str:
+    rows = [[escaped(numbers.entry(value)) for value in row] for row in shown.rows]
+    whole = f"## {escaped(shown.title)}\n\n" + table([*map(escaped, shown.columns)], rows)
+    return f"{whole}\n\n{escaped(shown.note)}" if shown.note else whole
 
 
 def _members(members: list[Member]) -> Iterable[str]:

@@ -8,6 +8,13 @@ def measured(value: float, unit: str) -> str:
     return f"{_fixed(value, unit, value)}{' %' if unit == 'fraction' else ''}"
 
 
+def entry(value: str | int | float | None) -> str:
+    """Of a table: texts as they are, whole numbers whole, others with four digits, None empty."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return measured(value, "count" if isinstance(value, int) else "")
+
+
 def interval(low: float, high: float, unit: str) -> str:
     """Both ends with the same number of decimals, in the unit that `measured` uses."""
     ends = f"{_fixed(low, unit, high)} to {_fixed(high, unit, high)}"

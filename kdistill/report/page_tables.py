@@ -1,5 +1,7 @@
 """The tables of report.html: the models side by side, what the student saves, the members."""
 
+from kdistill.artifacts.result import Table
+from kdistill.report import numbers
 from kdistill.report.comparison import Cell, Comparison, Line, Saving
 from kdistill.report.markup import Markup, element
 
@@ -42,6 +44,19 @@ def members_table(compared: Comparison) -> Markup:
         for member in compared.members
     ]
     return scrolling("Members", "members", element("thead", head), element("tbody", *rows))
+
+
+def any_table(shown: Table) -> Markup:
+    """A table that a method added, its note below."""
+    head = element("tr", *(element("th", text, scope="col") for text in shown.columns))
+    rows = []
+    for row in shown.rows:
+        first, *others = map(numbers.entry, row)
+        cells = (element("td", text) for text in others)
+        rows.append(element("tr", element("th", first, scope="row"), *cells))
+    table = scrolling(shown.title, "added", element("thead", head), element("tbody", *rows))
+    note = element("p", shown.note, class_="soft after") if shown.note else ""
+    return Markup(table + note)
 
 
 def scrolling(label: str, kind: str, *parts: str) -> Markup:

@@ -5,7 +5,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kdistill.artifacts.result import Result
+from kdistill.artifacts.result import Table as Added
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.report import numbers
 from kdistill.report.comparison import Comparison, Line, compare
 from kdistill.report.verdict import outcome, verdict
 
@@ -19,6 +21,8 @@ def terminal(result: Result, folder: RunFolder) -> Group:
     parts.append(Text(printable(verdict(result)), style=TONES.get(outcome(result), "bold")))
     if saved := _savings(compared):
         parts.append(saved)
+    for added in result.tables:
+        parts += [Text(), *_added(added), Text()]
     parts.append(Text(printable(_data(result, compared)), style="dim"))
     parts += [Text(printable(f"WARNING: {text}"), style="bold yellow") for text in result.warnings]
     # no wrapping inside the path, so that it can be copied
@@ -55,6 +59,17 @@ def _add(table: Table, line: Line, compared: Comparison, style: str) -> None:
 def _intervals(line: Line, compared: Comparison) -> list[str]:
     cells = [line.cells.get(model) for model in compared.models]
     return [cell.interval if cell else "" for cell in cells]
+
+
+def _added(added: Added) -> list[RenderableType]:
+    """A table that a method added, with its title above and its note below."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for place, heading in enumerate(added.columns):
+        table.add_column(Text(printable(heading)), justify="right" if place else "left")
+    for row in added.rows:
+        table.add_row(*(Text(printable(numbers.entry(value))) for value in row))
+    note: list[RenderableType] = [Text(printable(added.note), "dim")] if added.note else []
+    return [Text(printable(added.title), "bold"), table, *note]
 
 
 def _savings(compared: Comparison) -> RenderableType | None:

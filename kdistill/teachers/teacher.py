@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
+from kdistill.artifacts.result import Table
 from kdistill.data.batch import Batch, Dataset
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
@@ -62,6 +63,15 @@ class Teacher(Protocol):
 
     def reference(self) -> dict[str, object]:
         """What the run folder says of it: JSON values."""
+        ...
+
+
+@runtime_checkable
+class Tabulated(Protocol):
+    """A teacher with figures of its own kind, which the report shows as they are."""
+
+    def tables(self, dataset: Dataset, process: Process) -> list[Table]:
+        """Asked once, after training, when the run is measured; may read the test set."""
         ...
 
 

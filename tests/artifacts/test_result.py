@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kdistill.artifacts.result import SCHEMA, Cost, Measure, ModelResult, Result
+from kdistill.artifacts.result import SCHEMA, Cost, Measure, ModelResult, Result, Table
 from kdistill.errors import UserError
 
 ERRORS = Measure(12.0, 400, (7.5, 20.1), "count", "lower")
@@ -32,6 +32,7 @@ RESULT = Result(
     signals={"mode": "stored", "asked": 3},
     environment={"torch": "2", "command": ["kdistill", "train"]},
     warnings=["careful"],
+    tables=[Table("Covered", ["by", "cases", "gain"], [["none", 3, 0.5], ["one", 0, None]], "n")],
 )
 
 
@@ -56,10 +57,11 @@ def test_a_whole_number_may_stand_for_a_float(path: Path) -> None:
 
 def test_what_a_result_may_lack(path: Path) -> None:
     stored = json.loads(path.read_text())
-    del stored["warnings"], stored["models"]["student"]["members"]
+    del stored["warnings"], stored["tables"], stored["models"]["student"]["members"]
     path.write_text(json.dumps(stored))
     read = Result.read(path)
     assert read.warnings == []
+    assert read.tables == []
     assert read.models == RESULT.models
 
 
@@ -141,3 +143,15 @@ def test_a_key_too_many_or_too_few_is_named(path: Path) -> None:
     path.write_text(json.dumps(stored))
     with pytest.raises(UserError, match="gain"):
         Result.read(path)
+
+
+def test_a_table_is_complete() -> None:
+    with pytest.raises(ValueError, match=r"'Covered': row 1 has 1 entries for 2 columns"):
+        Table("Covered", ["by", "cases"], [["none", 3], ["one"]])
+    with pytest.raises(ValueError, match=r"'Covered': has no column"):
+        Table("Covered", [], [])
+
+
+def test_numbers_of_a_table_keep_their_kind(path: Path) -> None:
+    row = Result.read(path).tables[0].rows[0]
+    assert [type(value) for value in row] == [str, int, float]

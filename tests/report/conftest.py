@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kdistill.artifacts.files import write_tensors, write_text
-from kdistill.artifacts.result import Cost, Measure, ModelResult, Result
+from kdistill.artifacts.result import Cost, Measure, ModelResult, Result, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.report.write import write_report
 
@@ -91,6 +91,14 @@ def made_result() -> Result:
         gain={"closed_gap": 67 / 80, "p_value": 2.4e-6},
         signals={"mode": "stored", "asked": 3500, "reused": 0, "teacher": "abad1dea"},
         environment={"python": "3.11.2", "packages": {"torch": "2.15.0"}, "commit": "c0ffee1"},
+        tables=[
+            Table(
+                "Covered classes",
+                ["specialists", "cases", "gain, %"],
+                [["none", 12_345, 0.0], ["<b>1-2</b>", 1, -3.14159], ["3", None, None]],
+                "Gain in *top* answers.",
+            )
+        ],
         warnings=["MNIST could not be downloaded: fell back to the bundled digits"],
     )
 

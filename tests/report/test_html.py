@@ -166,3 +166,12 @@ def test_a_folder_with_nothing_but_the_result_has_its_table(
 def test_outcome_is_said_in_words_too(folder: RunFolder, result: Result) -> None:
     replace(result, gain={"closed_gap": 0.1, "p_value": 0.6}).write(folder.result)
     assert Page(html(read(folder))).texts["strong"][0] == "No gain shown"
+
+
+def test_an_added_table_stands_with_its_note(page: str) -> None:
+    texts = Page(page).texts
+    assert "Covered classes" in texts["h2"]
+    rows = [row.split() for row in texts["tr"]]
+    for row in (["none", "12,345", "0.00"], ["<b>1-2</b>", "1", "-3.142"], ["3"]):
+        assert row in rows
+    assert "Gain in *top* answers." in texts["p"]

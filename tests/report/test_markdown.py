@@ -64,3 +64,17 @@ def test_an_unfinished_run_is_refused(folder: RunFolder) -> None:
     folder.result.unlink()
     with pytest.raises(UserError, match="the run is not finished"):
         markdown(read(folder))
+
+
+def test_an_added_table_stands_with_its_note(folder: RunFolder) -> None:
+    text = markdown(read(folder))
+    added = text[text.index("## Covered classes") :].splitlines()[2:9]
+    assert added == [
+        "| specialists | cases | gain, % |",
+        "| --- | ---: | ---: |",
+        "| none | 12,345 | 0.00 |",
+        r"| \<b\>1-2\</b\> | 1 | -3.142 |",
+        "| 3 |  |  |",
+        "",
+        r"Gain in \*top\* answers.",
+    ]

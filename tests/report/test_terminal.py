@@ -46,3 +46,15 @@ def test_a_strangers_strings_are_printed_as_text(result: Result, hostile: str) -
     text = printed(replace(result, warnings=[f"a{hostile}b"]))
     assert f"a{hostile}b".replace("\x1b", "\ufffd") in text
     assert "\x1b" not in text
+
+
+def test_an_added_table_stands_with_its_note(result: Result) -> None:
+    lines = [line.split() for line in printed(result).splitlines()]
+    at = lines.index(["Covered", "classes"])
+    assert lines[at + 1 : at + 6] == [
+        ["specialists", "cases", "gain,", "%"],
+        ["none", "12,345", "0.00"],
+        ["<b>1-2</b>", "1", "-3.142"],
+        ["3"],
+        ["Gain", "in", "*top*", "answers."],
+    ]
