@@ -1,4 +1,4 @@
-"""Every shipped experiment composes, fits and builds before any data are touched."""
+"""Every shipped experiment composes, builds before any data are touched, and runs when small."""
 
 import socket
 from pathlib import Path
@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from kdistill.compose import recipe
+from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.compose import recipe, run_config
 from kdistill.config.build import to_plain
 from kdistill.config.check import check
+from kdistill.events import silent
 from kdistill.paths import CONFIG_DIR
 
 FILES = sorted((CONFIG_DIR / "experiment").glob("*.yaml"))
 
 
-def composed(path: Path) -> dict[str, Any]:
+def composed(path: Path, *words: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return to_plain(compose("train", [f"+experiment={path.stem}"]))
+        return to_plain(compose("train", [f"+experiment={path.stem}", *words]))
 
 
 def test_there_is_one() -> None:
@@ -51,3 +53,44 @@ def test_its_recipe_builds_without_data(
     assert (made.teacher is None) == (config["teacher"] is None)
     assert made.cache == tmp_path / "cache"
     assert list(tmp_path.iterdir()) == []
+
+
+# what makes an experiment small beyond what `small` does to all: words by its name
+SMALLER: dict[str, list[str]] = {}
+
+
+def small(path: Path, *words: str) -> dict[str, Any]:
+    """The experiment on 8x8 digits, with networks of a few units and three short epochs."""
+    config, few = composed(path), ["dataset=digits", "device=cpu", "device.threads=1"]
+    teacher = config["teacher"] or {}
+    for fit in ("fit", "teacher.fit") if "fit" in teacher else ("fit",):
+        few += [f"{fit}.epochs=3", f"{fit}.batch_size=32", f"{fit}.optimizer.lr=0.01"]
+    if "members" in teacher:
+        few.append("teacher.members=2")
+    if "widths" in teacher.get("model", {}):
+        few.append("teacher.model.widths=[32]")
+    if "widths" in config["student"]:
+        few.append("student.widths=[16]")
+    few.append("cache=false")
+    return composed(path, *few, *SMALLER.get(path.stem, []), *words)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_runs_when_made_small(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole pipeline: every model learns, is measured, and stands in the report."""
+    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
+    folder = RunFolder(tmp_path / "run")
+    result = run_config(small(path), folder.path, silent)
+    assert result.experiment == path.stem
+    for name, network in result.models.items():
+        assert network is None or network.measures[result.main].n == 400, name
+    losses: dict[str, list[float]] = {}
+    for line in read_lines(folder.history):
+        losses.setdefault(line["stage"], []).append(line["terms"]["total"])
+    assert "student" in losses
+    for stage, values in losses.items():
+        assert values[-1] < values[0], stage
+    assert result.experiment in folder.report_html.read_text(encoding="utf-8")
+    assert not folder.work.exists()
