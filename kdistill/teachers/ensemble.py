@@ -6,7 +6,6 @@ or the geometric mean; the temperature is applied to the result.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from torch import Tensor, nn
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Batch
 from kdistill.engine.process import Process
-from kdistill.events import Event, Warned
 from kdistill.signals.signals import Signals
 from kdistill.teachers.network import NetworkTeacher
-from kdistill.teachers.side_by_side import train_side_by_side
+from kdistill.teachers.side_by_side import check_workers, prepare_all
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
 COMBINATIONS = ("arithmetic", "geometric")
@@ -37,11 +35,15 @@ class Combined(nn.Module):
         self.combine = combine
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits = torch.stack([member(inputs) for member in self.members])
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # out of autocast
-        if self.combine == "geometric":
-            return logits.mean(dim=0)
-        return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(self.members))
+        return combined(torch.stack([member(inputs) for member in self.members]), self.combine)
+
+
+def combined(logits: Tensor, how: str) -> Tensor:
+    """Logits [members, batch, classes] as those of one model [batch, classes], float32 or more."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # out of autocast
+    if how == "geometric":
+        return logits.mean(dim=0)
+    return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(logits))
 
 
 class Ensemble:
@@ -71,10 +73,7 @@ class Ensemble:
             raise ValueError(f"members must be >= 1, got {members}")
         if combine not in COMBINATIONS:
             raise ValueError(f"combine must be arithmetic or geometric, got {combine}")
-        if workers < 1:
-            raise ValueError(f"workers must be >= 1, got {workers}")
-        if workers > 1 and executor:
-            raise ValueError(f"workers must be 1 where an executor decides that, got {workers}")
+        check_workers(workers, executor)
         self.combine, self.workers, self.executor = combine, workers, executor
         models = architectures or [model]
         self.teachers = [
@@ -94,26 +93,10 @@ class Ensemble:
     def prepare(self, context: Context) -> None:
         """Load or train the members; what is in the cache is not trained again."""
         self.process: Process = context.process
-        trained = self._trained_side_by_side(context)
-        for teacher in self.teachers:
-            teacher.prepare(_after_training(context) if teacher in trained else context)
+        prepare_all(self.teachers, context, self.workers, self.executor)
         self.members: Sequence[nn.Module] = [teacher.network for teacher in self.teachers]
         self.network = freeze(Combined(self.members, self.combine)).to(context.process.device)
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
-
-    def _trained_side_by_side(self, context: Context) -> list[NetworkTeacher]:
-        """Train what the cache has not, also a single one: its threads are those of a worker."""
-        if self.workers == 1 and not self.executor:
-            return []
-        data, precision = context.dataset.fingerprint, context.process.precision
-        missing = [
-            teacher
-            for teacher in self.teachers
-            if not teacher.trainings(data, precision, context.cache)[0].reused
-        ]
-        if missing:
-            train_side_by_side(missing, context, self.workers, self.executor)
-        return missing
 
     def name(self, data: str, precision: str) -> str:
         """The hash of the members' hashes and of how they are combined."""
@@ -132,13 +115,3 @@ class Ensemble:
     def reference(self) -> dict[str, object]:
         members = [teacher.reference() for teacher in self.teachers]
         return {"kind": "ensemble", "hash": self.hash, "combine": self.combine, "members": members}
-
-
-def _after_training(context: Context) -> Context:
-    """For loading what was just trained, whose end is told already."""
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Warned):
-            context.listener(event)
-
-    return replace(context, listener=listen)

@@ -23,16 +23,18 @@ from kdistill.artifacts.files import (
 from kdistill.artifacts.weights import load_weights, read_weights, student_config
 from kdistill.config.build import build, sources
 from kdistill.data.augmentation import Augmentation
-from kdistill.data.batch import Batch, Examples
+from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.data.streams import EpochStream
 from kdistill.engine import stop
+from kdistill.engine.fit import Validate
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
+from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import Listener, StageEnded, Warned
 from kdistill.losses.loss import Loss
 from kdistill.models.network import make_network
-from kdistill.signals.signals import Signals
+from kdistill.signals.signals import Answers, Signals
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
 
@@ -45,6 +47,7 @@ class NetworkTeacher:
     """
 
     members: Sequence[nn.Module] = ()
+    fit_key = "teacher.fit"
 
     def __init__(
         self,
@@ -72,12 +75,7 @@ class NetworkTeacher:
     def prepare(self, context: Context) -> None:
         """Load the weights from the file or the cache, or train and store them there."""
         self.process = context.process
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            dataset = context.dataset
-            self.network = make_network(
-                self.model, dataset.input_shape, len(dataset.classes), key="teacher.model"
-            )
+        self.network = self.made(context.dataset, self.seed)
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
         if self.weights:
             load_weights(self.network, read_weights(self.weights), str(self.weights))
@@ -85,6 +83,17 @@ class NetworkTeacher:
         else:
             self._reuse_or_train(context)
         freeze(self.network).to(self.process.device)
+
+    def made(self, dataset: Dataset, seed: int) -> nn.Module:
+        """The network that is trained, with its first weights."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            classes = len(dataset.classes)
+            return make_network(self.model, dataset.input_shape, classes, key="teacher.model")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it is sent to another process: configs and names alone."""
+        return {k: v for k, v in vars(self).items() if k not in ("network", "process")}
 
     def name(self, data: str, precision: str) -> str:
         """The hash of everything that these weights depend on, as it was when first asked.
@@ -163,8 +172,8 @@ class NetworkTeacher:
 
     def _train(self, context: Context) -> None:
         dataset, process = context.dataset, context.process
-        fit = build(self.fit, key="teacher.fit")
-        fit.key = "teacher.fit"
+        fit = build(self.fit, key=self.fit_key)
+        fit.key = self.fit_key
         fit.check(len(dataset.validation) > 0, context.measure.validated)
         loss: Loss = build(self.loss, key="teacher.loss")
         if loss.needs_labels and dataset.train.labels is None:
@@ -178,20 +187,34 @@ class NetworkTeacher:
         ]
         examples = self._resample(dataset.train) if self.bootstrap else dataset.train
         stream = EpochStream(examples, fit.batch_size, self.seed, process.device, augmentation)
-        validate = validator(dataset.validation, context.measure.validate, process)
-        objective = Objective(self.network, loss)
-        tell = context.listener
         fit(
-            objective,
+            self.objective(loss),
             stream,
-            None,
+            self.taught_by(examples, loss, context),
             process,
-            validate,
+            self.validator(context),
             stage=self.stage,
             seed=self.seed,
-            listener=tell,
+            listener=context.listener,
             resume=context.resume_point(self.stage),
         )
+
+    def objective(self, loss: Loss) -> Objective:
+        """What the engine trains."""
+        return Objective(self.network, loss)
+
+    def taught_by(self, examples: Examples, loss: Loss, context: Context) -> Answers | None:
+        """Who answers while it learns from `examples`: nobody. UserError for a loss that asks."""
+        if loss.teacher_needs:
+            raise UserError(
+                "teacher.loss: it compares with a teacher, and a teacher has none; "
+                "use loss@teacher.loss=hard_labels"
+            )
+        return None
+
+    def validator(self, context: Context) -> Validate:
+        """What is measured of it after each epoch."""
+        return validator(context.dataset.validation, context.measure.validate, context.process)
 
     def _resample(self, examples: Examples) -> Examples:
         generator = torch.Generator().manual_seed(self.seed)
