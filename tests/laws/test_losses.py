@@ -15,12 +15,14 @@ from torch import Tensor
 
 from kdistill.config.build import build, to_plain
 from kdistill.data.batch import Batch
+from kdistill.data.randomness import sample_keys
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.paths import CONFIG_DIR
 from kdistill.signals.signals import Signals
 
 CLASSES = 10
+KEYS = sample_keys(0, 0, torch.arange(6))
 OPTIONS = sorted(path.stem for path in (CONFIG_DIR / "loss").glob("[!_]*.yaml"))
 
 
@@ -75,7 +77,7 @@ class Case:
     def total(self, loss: Loss, student: Tensor | None = None, teacher: Tensor | None = None):
         said = self.student if student is None else student
         taught = self.teacher if teacher is None else teacher
-        batch = Batch(torch.zeros(len(said), 1), self.labels)
+        batch = Batch(torch.zeros(len(said), 1), self.labels, key=KEYS[: len(said)])
         return loss.double()(Signals(logits=said), Signals(logits=taught), batch)["total"]
 
     def gradient(self, loss: Loss, student: Tensor | None = None, teacher: Tensor | None = None):
@@ -183,7 +185,7 @@ def test_the_loss_reads_only_what_it_says_it_needs(config: dict[str, Any]) -> No
     loss, case = build(config).double(), Case()
     taught = Signals(logits=case.teacher) if loss.teacher_needs else None
     labels = case.labels if loss.needs_labels else None
-    batch = Batch(torch.zeros(len(case.student), 1), labels)
+    batch = Batch(torch.zeros(len(case.student), 1), labels, key=KEYS)
     terms = loss(Signals(logits=case.student), taught, batch)
     assert torch.equal(terms["total"], case.total(loss))
     assert all(term.ndim == 0 and term.isfinite() for term in terms.values())
