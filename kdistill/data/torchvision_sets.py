@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from kdistill.errors import UserError
 
 _log = logging.getLogger("kdistill")
 _TIMEOUT = 10  # seconds without a byte, then the network counts as absent
+# what a download that fails may raise
+_BROKEN = (OSError, RuntimeError, EOFError, HTTPException, tarfile.TarError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,13 @@ class Archive:
     title: str  # as people say it
     path: Path  # what the user named: dataset.path
     folder: Path  # the folder below it that holds the files
-    files: tuple[str, ...]
+    files: tuple[str, ...]  # their names, or a pattern such as 7_*.wav for some of them
     download: Callable[[], object]  # fetches what is missing and verifies its checksums
     remedy: str = ""  # what else can be done, beyond putting the files there
 
     def missing(self) -> list[str]:
-        """The names of the files that are not there."""
-        return [name for name in self.files if not (self.folder / name).is_file()]
+        """The names of the files that are not there, and the patterns that fit none."""
+        return [name for name in self.files if not any(map(Path.is_file, self.folder.glob(name)))]
 
 
 def check_source(source: str, allowed: tuple[str, ...]) -> None:
@@ -59,7 +62,7 @@ def obtain(archive: Archive, source: str) -> str:
         with FileLock(archive.path / ".download.lock"), _patience(), redirect_stdout(sys.stderr):
             if archive.missing():  # jobs side by side download once
                 archive.download()
-    except (OSError, RuntimeError, EOFError, HTTPException, tarfile.TarError) as error:
+    except _BROKEN as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(_absent(archive, f"the download failed ({reason})")) from error
     if archive.missing():
