@@ -1,0 +1,58 @@
+"""Networks that learn at the same time: their answers side by side, and the loss on those."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.data.batch import Batch
+from kdistill.losses.loss import Loss, logits_of, number
+from kdistill.signals.signals import Signals
+from kdistill.teachers.ensemble import combined
+
+
+class Members(nn.Module):
+    """Several networks that are asked about the same inputs: logits [members, batch, classes]."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.stack([member(inputs) for member in self.members])
+
+
+class Peers(Loss):
+    """total = sum_k (own(z_k) + weight * peers(z_k, v_k)) over the members' logits z_k.
+
+    v_k is what the other members say at this step, combined as an ensemble's logits are, and held
+    fixed: no gradient reaches a member through its peers' targets. The sum (not the mean) gives
+    each member the gradient that it would have alone; the terms own and peers are means over the
+    members. weight >= 0. `own` asks no teacher, `peers` compares logits; at least two members.
+    """
+
+    teacher_needs = frozenset[str]()  # nobody but the members themselves
+    weight: Tensor
+
+    def __init__(self, own: Loss, peers: Loss, weight: float, combine: str) -> None:
+        super().__init__()
+        self.own, self.peers, self.combine = own, peers, combine
+        self.register_buffer("weight", number("peer_weight", weight, 0))
+        self.needs_labels = own.needs_labels or peers.needs_labels
+
+    def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
+        said = logits_of(student)  # [members, batch, classes]
+        own, peers = [], []
+        for member, logits in enumerate(said):
+            asked = Signals(logits=logits)
+            taught = Signals(logits=of_the_others(said.detach(), member, self.combine))
+            own.append(self.own(asked, None, batch)["total"])
+            peers.append(self.peers(asked, taught, batch)["total"])
+        each, towards = torch.stack(own), torch.stack(peers)
+        total = (each + self.weight * towards).sum()
+        return {"total": total, "own": each.mean(), "peers": towards.mean()}
+
+
+def of_the_others(said: Tensor, member: int, combine: str) -> Tensor:
+    """What all but one of the members [members, batch, classes] say together: [batch, classes]."""
+    return combined(torch.cat([said[:member], said[member + 1 :]]), combine)
