@@ -98,8 +98,10 @@ def recipe(config: Any) -> Recipe:
 def compose(config: Any) -> Parts:
     """The parts of the run, with the data loaded; UserError before that for what does not fit."""
     made = recipe(config)
+    dataset = made.source.load()
+    made.measure.bind(dataset)
     return Parts(
-        dataset=made.source.load(),
+        dataset=dataset,
         transfer=made.transfer,
         teacher=made.teacher,
         student=made.student,

@@ -52,18 +52,19 @@ def measure_models(
     files = {"teacher": None, "student": folder.student, "baseline": folder.baseline}
     models: dict[str, ModelResult | None] = dict.fromkeys(files)
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
+    group = dataset.test.group
     validated = validation_measures(networks, dataset.validation, measure, process)
     for name, network in networks.items():
         beside = None if name == "teacher" else logits.get("teacher")
         spent = cost(network, dataset.input_shape, dtype, files[name], process.device)
         alone = [
             ModelResult(
-                measure(predict(member, dataset.test, process), labels),
+                measure(predict(member, dataset.test, process), labels, group=group),
                 cost(member, dataset.input_shape, dtype, None, process.device, batch_sizes=()),
             )
             for member in (teacher.members if teacher and name == "teacher" else ())
         ]
-        scores = measure(logits[name], labels, beside)
+        scores = measure(logits[name], labels, beside, group)
         models[name] = ModelResult(scores, spent, alone, validated.get(name, {}))
     return models
 
@@ -78,8 +79,9 @@ def validation_measures(
     if not len(validation) or validation.labels is None:
         return {}
     logits = _logits(networks, validation, "validation", process)
+    beside = {name: logits.get("teacher") for name in logits if name != "teacher"}
     return {
-        name: measure(said, validation.labels, None if name == "teacher" else logits.get("teacher"))
+        name: measure(said, validation.labels, beside.get(name), validation.group)
         for name, said in logits.items()
     }
 

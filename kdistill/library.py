@@ -178,8 +178,11 @@ def evaluate_run(
     present = {name: net.to(parts.process.device) for name, net in networks.items() if net}
     for warning in parts.dataset.warnings:
         listener(Warned(warning))
-    labels = parts.dataset.test.labels
+    test = parts.dataset.test
     logits = test_logits(present, parts.dataset, parts.process)
     said = kept.predictions.get("teacher")
     taught = None if said is None else said.log()
-    return {name: ModelResult(parts.measure(each, labels, taught)) for name, each in logits.items()}
+    return {
+        name: ModelResult(parts.measure(each, test.labels, taught, test.group))
+        for name, each in logits.items()
+    }

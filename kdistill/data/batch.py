@@ -54,18 +54,20 @@ class Examples:
     workers: int = 0  # processes that read ahead, where inputs are a reader
 
     origin: str = ""  # names what `index` counts; answers are stored only where it is given
+    group: Tensor | None = None  # [n] int64: the recording, say, that each is a part of
 
     def __len__(self) -> int:
         return len(self.index)
 
     def take(self, rows: Tensor) -> "Examples":
-        """The examples at `rows` ([m] int64); they keep their `index`."""
+        """The examples at `rows` ([m] int64); they keep their `index` and `group`."""
         if isinstance(self.inputs, Tensor):
             inputs: Tensor | Reader = self.inputs[rows]
         else:
             inputs = torch.utils.data.Subset(self.inputs, rows.tolist())  # type: ignore[arg-type]
         labels = None if self.labels is None else self.labels[rows]
-        return replace(self, inputs=inputs, labels=labels, index=self.index[rows])
+        group = None if self.group is None else self.group[rows]
+        return replace(self, inputs=inputs, labels=labels, index=self.index[rows], group=group)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """Reads recordings of speech and turns each into log-mel frames; needs the extra `speech`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +39,14 @@ def frames_of(samples: int) -> int:
     return 1 + samples // HOP
 
 
+def frames_in(file: Path) -> int:
+    """Frames of `file`, from its header; UserError for what is no recording."""
+    import soundfile
+
+    with _told(file):
+        return frames_of(soundfile.info(file).frames)
+
+
 def log_mel(file: Path, mels: int) -> Tensor:
     """Float32 [mels, frames]: the natural logarithm of the power in mel bands from 0 to 4000 Hz.
 
@@ -56,6 +67,7 @@ def log_mel(file: Path, mels: int) -> Tensor:
     return power.clamp(min=_FLOOR).log()
 
 
+@cache
 def _filters(mels: int) -> Tensor:
     from librosa.filters import mel  # takes seconds to import
 
@@ -65,10 +77,8 @@ def _filters(mels: int) -> Tensor:
 def _read(file: Path) -> Tensor:
     import soundfile
 
-    try:
+    with _told(file):
         samples, rate = soundfile.read(file, dtype="float32")
-    except (soundfile.SoundFileError, OSError) as error:
-        raise UserError(f"{file.absolute()}: not a readable recording ({error})") from None
     if rate != RATE or samples.ndim != 1:
         channels = 1 if samples.ndim == 1 else samples.shape[1]
         raise UserError(
@@ -78,3 +88,14 @@ def _read(file: Path) -> Tensor:
     if len(samples) == 0:
         raise UserError(f"{file.absolute()}: holds no sound")
     return torch.from_numpy(samples)
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    import soundfile
+
+    try:
+        yield
+    except (soundfile.SoundFileError, OSError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{file.absolute()}: not a readable recording ({said})") from None

@@ -35,10 +35,14 @@ def held_out(validation: int | float, available: int) -> int:
 
 def split(examples: Examples, validation: int | float, seed: int) -> tuple[Examples, Examples]:
     """(train, validation): a random count or fraction held out by `seed`, both in file order."""
-    count = held_out(validation, len(examples))
-    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(seed))
-    held, kept = order[:count].sort().values, order[count:].sort().values
+    kept, held = drawn(held_out(validation, len(examples)), len(examples), seed)
     return examples.take(kept), examples.take(held)
+
+
+def drawn(count: int, available: int, seed: int) -> tuple[Tensor, Tensor]:
+    """(kept, held): the numbers below `available`, `count` of them held, both in order."""
+    order = torch.randperm(available, generator=torch.Generator().manual_seed(seed))
+    return order[count:].sort().values, order[:count].sort().values
 
 
 def examples_of(part: Part) -> Examples:

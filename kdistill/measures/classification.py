@@ -6,6 +6,7 @@ import sys
 from torch import Tensor
 
 from kdistill.artifacts.result import Measure
+from kdistill.data.batch import Dataset
 from kdistill.measures.calibration import BINS, calibration_error
 from kdistill.measures.intervals import normal, wilson
 
@@ -21,22 +22,32 @@ class Classification:
     bins: of the calibration error, >= 1.
     """
 
+    mains: tuple[str, ...] = MAIN  # what `main` may be
+
     def __init__(self, main: str = "errors", bins: int = BINS) -> None:
-        if main not in MAIN:
-            raise ValueError(f"main must be one of {', '.join(MAIN)}, got {main}")
+        if main not in self.mains:
+            raise ValueError(f"main must be one of {', '.join(self.mains)}, got {main}")
         if bins < 1:
             raise ValueError(f"bins must be >= 1, got {bins}")
         self.main = main
         self.bins = bins
 
+    def bind(self, dataset: Dataset) -> None:
+        """Once the data are there: takes what a measure needs of them, or refuses them."""
+
     def __call__(
-        self, logits: Tensor, labels: Tensor | None = None, teacher_logits: Tensor | None = None
+        self,
+        logits: Tensor,
+        labels: Tensor | None = None,
+        teacher_logits: Tensor | None = None,
+        group: Tensor | None = None,
     ) -> dict[str, Measure]:
         """Measures by name; logits: [n, classes], labels: [n] int64, n >= 1.
 
         With labels: errors, accuracy, nll, brier, ece. With teacher_logits [n, classes]: agreement
         (share of cases with the same top-1 answer) and kl_to_teacher (KL(teacher || model) at
-        T = 1). nll and kl_to_teacher are in nats.
+        T = 1). nll and kl_to_teacher are in nats. `group` (Examples.group) is for measures of more
+        than one case at a time.
         """
         answered = log_probabilities(logits)
         measures: dict[str, Measure] = {}
