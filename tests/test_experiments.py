@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.cli import main
 from kdistill.compose import recipe, run_config
 from kdistill.config.build import to_plain
 from kdistill.config.check import check
 from kdistill.events import silent
 from kdistill.paths import CONFIG_DIR
+from kdistill.report.sweep.summary import read_sweep
 
 FILES = sorted((CONFIG_DIR / "experiment").glob("*.yaml"))
 
@@ -59,8 +63,8 @@ def test_its_recipe_builds_without_data(
 SMALLER: dict[str, list[str]] = {}
 
 
-def small(path: Path, *words: str) -> dict[str, Any]:
-    """The experiment on 8x8 digits, with networks of a few units and three short epochs."""
+def small(path: Path) -> list[str]:
+    """Words for 8x8 digits, networks of a few units and three short epochs."""
     config, few = composed(path), ["dataset=digits", "device=cpu", "device.threads=1"]
     teacher = config["teacher"] or {}
     for fit in ("fit", "teacher.fit") if "fit" in teacher else ("fit",):
@@ -71,8 +75,7 @@ def small(path: Path, *words: str) -> dict[str, Any]:
         few.append("teacher.model.widths=[32]")
     if "widths" in config["student"]:
         few.append("student.widths=[16]")
-    few.append("cache=false")
-    return composed(path, *few, *SMALLER.get(path.stem, []), *words)
+    return [*few, *SMALLER.get(path.stem, [])]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -82,7 +85,7 @@ def test_it_runs_when_made_small(
     """The whole pipeline: every model learns, is measured, and stands in the report."""
     monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
     folder = RunFolder(tmp_path / "run")
-    result = run_config(small(path), folder.path, silent)
+    result = run_config(composed(path, *small(path), "cache=false"), folder.path, silent)
     assert result.experiment == path.stem
     for name, network in result.models.items():
         assert network is None or network.measures[result.main].n == 400, name
@@ -94,3 +97,48 @@ def test_it_runs_when_made_small(
         assert values[-1] < values[0], stage
     assert result.experiment in folder.report_html.read_text(encoding="utf-8")
     assert not folder.work.exists()
+
+
+def swept(path: Path) -> dict[str, list[str]]:
+    """The values of every key that an experiment sweeps by itself."""
+    hydra = yaml.safe_load(path.read_text(encoding="utf-8")).get("hydra", {})
+    parser, found = OverridesParser.create(), {}
+    for key, values in hydra.get("sweeper", {}).get("params", {}).items():
+        word = parser.parse_override(f"{key}={values}")
+        found[key] = list(word.sweep_string_iterator())
+    return found
+
+
+SWEEPS = [path for path in FILES if swept(path)]
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_value_of_its_sweep_fits(path: Path) -> None:
+    for key, values in swept(path).items():
+        for value in values:
+            check(composed(path, f"{key}={value}"))
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_its_sweep_runs_by_its_name_alone(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two values of the longest list, the last one of every other; one teacher serves all."""
+    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
+    monkeypatch.setenv("KDISTILL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.chdir(tmp_path)
+    lists = swept(path)
+    longest = max(lists, key=lambda key: len(lists[key]))
+    few = [f"{key}={','.join(values[-1 - (key == longest) :])}" for key, values in lists.items()]
+    words = [f"+experiment={path.stem}", *small(path), *few]
+    assert main(["check", *words]) == 0
+    planned = capsys.readouterr().out
+    assert planned.count("in all") == planned.count("The first job of a sweep") == 1
+    assert {each.name for each in tmp_path.iterdir()} <= {"cache"}
+
+    assert main(["train", *words]) == 0
+    sweep = read_sweep(tmp_path / "runs" / path.stem / "sweep")
+    assert [job.state for row in sweep.rows for job in row.jobs] == ["finished"] * 2
+    assert (sweep.folder / "sweep.html").is_file()
+    assert len(list((tmp_path / "cache" / "teachers").iterdir())) == 2  # its folder and its lock

@@ -1,8 +1,10 @@
 """`kdistill check`: compose a run, test every part of it and print its plan; run nothing."""
 
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
 
 from kdistill.cli._hydra import hydra_command
 
@@ -14,22 +16,35 @@ if TYPE_CHECKING:
 # a check leaves nothing behind: no run folder, no log
 NO_FOLDER = (
     "hydra.run.dir=.",
-    "hydra.sweep.dir=.",
     "hydra.sweep.subdir=.",
     "hydra.job_logging.root.handlers=[]",
     "hydra.help.app_name=kdistill check",
 )
 
 
-@hydra_command("train", *NO_FOLDER)
-def main(cfg: DictConfig) -> None:
+def main(argv: list[str]) -> int:
     """Print what `kdistill train` with the same words would do."""
+    with TemporaryDirectory() as folder:  # where Hydra notes what a sweep was
+        command = hydra_command("train", *NO_FOLDER, f"hydra.sweep.dir='{folder}'")
+        return command(show)(argv)
+
+
+def show(cfg: DictConfig) -> None:
+    """Print the plan of a run, or of the first job of a sweep; the other jobs are only checked."""
     # torch and what needs it are imported here: every Tab press imports this file
     from rich.console import Console
 
+    from kdistill.compose import recipe
     from kdistill.plan import plan
 
-    Console().print(drawn(plan(cfg)))
+    job = HydraConfig.get().job
+    if OmegaConf.is_missing(job, "num"):
+        Console().print(drawn(plan(cfg)))
+    elif job.num == 0:
+        Console().print(drawn(plan(cfg)))
+        print("The first job of a sweep. The others are checked as well; they fit unless told:")
+    else:
+        recipe(cfg)
 
 
 def drawn(plan: "Plan") -> "Table":

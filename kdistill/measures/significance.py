@@ -38,6 +38,20 @@ def paired_t(first: Sequence[float], second: Sequence[float]) -> float | None:
     return 2 * float(stdtr(n - 1, -abs(t)))
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for how many they are, each at most 1 (Holm 1979).
+
+    Where those below 0.05 are called differences, the chance of calling any that is none stays
+    below 0.05.
+    """
+    ascending = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected, greatest = [0.0] * len(p_values), 0.0
+    for done, at in enumerate(ascending):
+        greatest = max(greatest, min(1.0, (len(p_values) - done) * p_values[at]))
+        corrected[at] = greatest
+    return corrected
+
+
 def closed_gap(baseline: Measure, student: Measure, teacher: Measure) -> float | None:
     """(baseline - student) / (baseline - teacher) of one measure.
 

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 
 from kdistill.artifacts.result import Measure
-from kdistill.measures.significance import closed_gap, mcnemar, paired_t
+from kdistill.measures.significance import closed_gap, holm, mcnemar, paired_t
 
 
 def test_mcnemar_is_a_two_sided_coin_test_on_the_cases_that_differ() -> None:
@@ -90,3 +90,10 @@ def test_paired_t_is_that_of_scipy() -> None:
     first, second = [1.0, 2.5, 3.0, 7.25], [0.5, 2.0, 3.5, 5.0]
     expected = stats.ttest_rel(first, second).pvalue
     assert paired_t(first, second) == pytest.approx(expected, rel=1e-12)
+
+
+def test_holms_correction_against_figures_worked_out_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([0.2]) == [0.2]
+    assert holm([]) == []

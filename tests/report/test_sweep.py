@@ -4,8 +4,10 @@ import csv
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from io import StringIO
 from pathlib import Path
+from shutil import rmtree
 from statistics import mean, stdev
 
 import pytest
@@ -307,6 +309,75 @@ def test_two_keys_make_a_line_for_each_value_of_the_other(sweeps: Sweeps) -> Non
     assert chart.title == "Errors over temperature"
     assert "widths=[8]: 60 at 1, 60 at 2. widths=[30]: 60 at 1, 60 at 2" in chart.alternative
     assert "Bands" not in chart.alternative  # of one seed each
+
+
+WIDTHS = {  # width: temperature: (validation errors, test errors) by seed
+    30: {
+        1: [(50, 400), (51, 404), (52, 405)],  # 30.3 worse than at 4, and surely
+        4: [(30, 370), (31, 373), (32, 375)],
+        20: [(40, 377), (41, 370), (42, 380)],  # worse in the mean, not surely
+    },
+    300: {
+        1: [(20, 90), (21, 91), (22, 92)],
+        4: [(15, 95), (15, 98), (15, 99)],
+        20: [(10, 100), (11, 103), (12, 104)],  # best by validation, surely not on the test set
+    },
+}
+
+
+def test_each_setting_is_answered_in_words(sweeps: Sweeps) -> None:
+    for width, temperatures in WIDTHS.items():
+        for temperature, pairs in temperatures.items():
+            for seed, (validation, student) in enumerate(pairs):
+                words = f"loss.temperature={temperature}", f"student.widths=[{width}]"
+                sweeps.finished(*words, seed=seed, student=student, validation=validation)
+    laid = write_sweep(sweeps.folder)
+    *said, how = laid.answers
+    assert said == [
+        "widths=[30]: best at temperature=4 (validation 31.0 ± 1.0); "
+        "20 is not told apart from it; 1 is worse.",
+        "widths=[300]: best at temperature=20 (validation 11.0 ± 1.0); "
+        "1 is better on the test set; 4 cannot be tested.",
+    ]
+    assert "Holm" in how
+    page = unescape((sweeps.folder / "sweep.html").read_text(encoding="utf-8"))
+    pasted = (sweeps.folder / "sweep.md").read_text(encoding="utf-8").replace("\\", "")
+    for answer in laid.answers:
+        assert answer in page
+        assert answer in pasted
+
+
+def test_a_lone_swept_number_is_answered_too(temperatures: Sweeps) -> None:
+    """By hand: against 20 the differences are 6, 7, 4: t = 6.42, p = 0.023, by Holm 0.047;
+    against 1 they are 4, 6, 12: p = 0.093."""
+    assert tabulate(temperatures.read()).answers[0] == (
+        "Best at temperature=4 (validation 23.0 ± 2.6); 1 is not told apart from it; "
+        "20 is better on the test set."
+    )
+
+
+def test_where_no_number_was_swept_there_is_no_such_answer(sweeps: Sweeps) -> None:
+    for loss in ("logits", "soft_targets"):
+        sweeps.finished(f"loss={loss}")
+    assert tabulate(sweeps.read()).answers == []
+
+
+def test_lines_far_apart_share_a_logarithmic_axis(sweeps: Sweeps) -> None:
+    def heights(*errors: float) -> list[float]:
+        for width, value in enumerate(errors):
+            for temperature in (1, 2):
+                words = f"loss.temperature={temperature}", f"student.widths=[{width}]"
+                sweeps.finished(*words, student=value)
+        (chart,) = sweep_charts(sweeps.read())
+        for path in sweeps.folder.iterdir():
+            rmtree(path)
+        line = r'd="M [\d.]+ ([\d.]+) \nL [\d.]+ [\d.]+ \n"[^>]*stroke-width: 1.5'
+        return sorted({float(height) for height in re.findall(line, chart.svg)})
+
+    first, second, third = heights(80, 160, 640)
+    assert (third - second) / (third - first) == pytest.approx(1 / 3, abs=0.01)
+    first, second, third = heights(80, 160, 240)
+    assert (third - second) / (third - first) == pytest.approx(1 / 2, abs=0.01)
 
 
 @pytest.mark.parametrize(

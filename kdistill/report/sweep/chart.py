@@ -6,12 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from kdistill.report import numbers
-from kdistill.report.charts import COLOURS, DASHES, LINES, MARKERS, Chart, draw
+from kdistill.report.charts import COLOURS, DASHES, LINES, MARKERS, Chart, draw, plain_log
 from kdistill.report.comparison import MODELS, title
+from kdistill.report.sweep.names import settings, short
 from kdistill.report.sweep.summary import Row, Spread, Sweep
-from kdistill.report.sweep.table import short
 from kdistill.report.sweep.values import number
 
+APART = 4  # greatest mean over least above which lines would hide each other's shape
 DECADE = 10  # greatest value over least from which the axis is logarithmic
 STYLES = [(colour, *form) for form in (("-", "o"), ("--", "s"), (":", "^")) for colour in LINES]
 
@@ -38,13 +39,7 @@ def sweep_charts(sweep: Sweep) -> list[Chart]:
 
 def _lines(sweep: Sweep, place: int) -> list[Line]:
     """Of the student for each setting of the other keys; of all models where there is but one."""
-    found: dict[str, list[Row]] = {}
-    labels = [label for at, label in enumerate(short(sweep.keys)) if at != place]
-    for row in sweep.rows:
-        if number(row.values[place]) is not None:
-            others = (value for at, value in enumerate(row.values) if at != place)
-            pairs = zip(labels, others, strict=True)
-            found.setdefault(", ".join(f"{k}={v}" for k, v in pairs), []).append(row)
+    found = settings(sweep, place)
     if list(found) == [""]:
         styles = {model: (COLOURS[model], DASHES[model], MARKERS[model]) for model in MODELS}
         lines = [_line(MODELS[m], styles[m], found[""], m, sweep.main, place) for m in MODELS]
@@ -77,9 +72,17 @@ def _chart(sweep: Sweep, name: str, key: str, lines: list[Line], values: list[fl
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(key)
         axes.set_ylabel(title(sweep.main))
+        if _least_to_greatest(lines) > APART:
+            plain_log(axes)
         axes.legend()
 
     return draw(name, f"{title(sweep.main)} over {key}", _described(lines, key), plot)
+
+
+def _least_to_greatest(lines: list[Line]) -> float:
+    """By which factor the means differ; 1 where one is 0."""
+    means = [spread.mean for line in lines for spread in line.points.values()]
+    return max(means) / min(means) if min(means) > 0 else 1.0
 
 
 def _plot_line(axes: Axes, line: Line) -> None:

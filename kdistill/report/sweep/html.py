@@ -2,26 +2,26 @@
 
 from urllib.parse import quote
 
-from kdistill.report.markup import Markup, element
+from kdistill.report.markup import Markup, element, joined
 from kdistill.report.page import page, section
 from kdistill.report.page_tables import scrolling
 from kdistill.report.sweep.chart import sweep_charts
 from kdistill.report.sweep.jobs import Job
+from kdistill.report.sweep.names import named
 from kdistill.report.sweep.summary import Sweep
-from kdistill.report.sweep.table import SweepTable, named
+from kdistill.report.sweep.table import SweepTable
 
 
 def sweep_html(sweep: Sweep, laid: SweepTable) -> str:
     """The page of a sweep, with its charts and a link to each run."""
     verdict = element("p", laid.verdict.replace(" ± ", "\u00a0±\u00a0"))
-    charts = [chart.figure() for chart in sweep_charts(sweep)]
     return page(
         f"{laid.name}: kdistill sweep",
         element("h1", laid.name),
         element("div", verdict, class_="verdict"),
         _warnings(laid),
         section("Settings tried", _table(laid), *_notes(laid)),
-        section("Over the values", element("div", *charts, class_="figures") if charts else ""),
+        section("Over the values", _over_values(sweep, laid)),
         section("Runs", _runs(sweep)),
         element(
             "footer", "Made by kdistill from the run folders; rebuild it with kdistill report."
@@ -32,6 +32,17 @@ def sweep_html(sweep: Sweep, laid: SweepTable) -> str:
 def _warnings(laid: SweepTable) -> Markup:
     items = [element("li", problem) for problem in laid.problems]
     return element("ul", *items, class_="warnings") if items else Markup()
+
+
+def _over_values(sweep: Sweep, laid: SweepTable) -> Markup:
+    """The answers in words, the charts, and how the answers were found."""
+    items = [element("li", said) for said in laid.answers[:-1]]
+    charts = [chart.figure() for chart in sweep_charts(sweep)]
+    return joined(
+        element("ul", *items, class_="answers") if items else "",
+        element("div", *charts, class_="figures") if charts else "",
+        *(element("p", how, class_="soft after") for how in laid.answers[-1:]),
+    )
 
 
 def _notes(laid: SweepTable) -> list[Markup]:

@@ -14,6 +14,8 @@ def sweep_markdown(laid: SweepTable) -> str:
         f"# {escaped(laid.name)}",
         f"**{escaped(laid.verdict)}**",
         table([escaped(text) for text in laid.head], rows),
+        "\n".join(f"- {escaped(answer)}" for answer in laid.answers[:-1]),
+        *(escaped(how) for how in laid.answers[-1:]),
         *(escaped(note) for note in laid.notes),
         "\n".join(f"- {escaped(problem)}" for problem in laid.problems),
     ]

@@ -70,11 +70,14 @@ class Sweep:
 
     def p_value(self, row: Row) -> float | None:
         """Paired t-test of the best row against `row` on the test set, over the seeds of both."""
-        if self.best is None:
-            return None
-        best, other = (each.figures("student", self.main) for each in (self.best, row))
-        seeds = sorted(best.keys() & other.keys())
-        return paired_t([best[s].value for s in seeds], [other[s].value for s in seeds])
+        return None if self.best is None else paired(self.best, row, self.main)
+
+
+def paired(one: Row, other: Row, main: str) -> float | None:
+    """Paired t-test of two rows on the test set, over the seeds of both; None: no test."""
+    first, second = (each.figures("student", main) for each in (one, other))
+    seeds = sorted(first.keys() & second.keys())
+    return paired_t([first[s].value for s in seeds], [second[s].value for s in seeds])
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -84,7 +87,7 @@ def read_sweep(folder: Path) -> Sweep:
     mains = Counter(job.result.main for job in jobs if job.result)
     main = mains.most_common(1)[0][0] if mains else ""
     rows = _rows(jobs, keys)
-    return Sweep(folder, keys, _shared(jobs), main, rows, _best(rows, main))
+    return Sweep(folder, keys, _shared(jobs), main, rows, best_of(rows, main))
 
 
 def measured(result: Result, model: str) -> dict[str, Measure]:
@@ -128,7 +131,7 @@ def _sizes(text: str) -> list[float]:
     return [float(part) for part in re.findall(r"\d+", text)] if whole is None else [whole]
 
 
-def _best(rows: list[Row], main: str) -> Row | None:
+def best_of(rows: list[Row], main: str) -> Row | None:
     """Of those with validation figures; None where the rows were tested on different data."""
     tested = {
         (result.dataset.get("name"), result.dataset.get("test"))

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from kdistill.report import numbers
 from kdistill.report.comparison import MODELS, title
+from kdistill.report.sweep.answers import answers
+from kdistill.report.sweep.names import figure, named, short
 from kdistill.report.sweep.summary import VALIDATION, Row, Sweep
 
 HEADINGS = {VALIDATION: "Validation"} | {
@@ -21,6 +23,7 @@ class SweepTable:
     rows: list[list[str]]
     best: int | None  # which row is marked
     keys: int  # so many columns from the left are the swept keys
+    answers: list[str]  # in words, which value is best
     notes: list[str]
     problems: list[str]  # jobs that failed, jobs that are not finished
 
@@ -38,30 +41,10 @@ def tabulate(sweep: Sweep) -> SweepTable:
         rows=[_cells(sweep, row, models, compared) for row in sweep.rows],
         best=sweep.rows.index(sweep.best) if compared and sweep.best else None,
         keys=len(sweep.keys),
+        answers=answers(sweep),
         notes=_notes(sweep, compared),
         problems=_problems(sweep),
     )
-
-
-def short(keys: tuple[str, ...]) -> list[str]:
-    """Each key without the groups above it, where that tells it from the others."""
-    last = [key.split(".")[-1] for key in keys]
-    return [end if last.count(end) == 1 else key for key, end in zip(keys, last, strict=True)]
-
-
-def named(sweep: Sweep, row: Row) -> str:
-    """'temperature=4, width=30'."""
-    pairs = zip(short(sweep.keys), row.values, strict=True)
-    return ", ".join(f"{key}={value or '(none)'}" for key, value in pairs) or "this setting"
-
-
-def figure(row: Row, model: str, main: str) -> str:
-    """'41.3 ± 2.1', with the number of seeds where it is not that of the finished ones."""
-    spread = row.spread(model, main)
-    if spread is None:
-        return ""
-    text = numbers.spread(spread.mean, spread.deviation, spread.unit)
-    return text if spread.n == len(row.results) else f"{text} (n = {spread.n})"
 
 
 def _cells(sweep: Sweep, row: Row, models: list[str], compared: bool) -> list[str]:

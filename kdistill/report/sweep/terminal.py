@@ -13,6 +13,8 @@ from kdistill.report.terminal import printable
 def sweep_terminal(laid: SweepTable, page: Path) -> Group:
     """The renderable that the command line prints when a sweep is summed up."""
     parts: list[RenderableType] = [_table(laid), Text(), Text(printable(laid.verdict), "bold")]
+    parts += [Text(printable(answer)) for answer in laid.answers[:-1]]
+    parts += [Text(printable(how), "dim") for how in laid.answers[-1:]]
     parts += [Text(printable(note), "dim") for note in laid.notes]
     parts += [Text(printable(problem), "bold yellow") for problem in laid.problems]
     parts.append(Text(f"report: {page}", overflow="ignore", no_wrap=True))
