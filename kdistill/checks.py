@@ -1,6 +1,7 @@
 """Checks of a run's parts against each other, before anything is trained."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -15,7 +16,6 @@ from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
-from kdistill.signals.signals import Signals
 from kdistill.teachers.ensemble import Ensemble
 from kdistill.teachers.teacher import Teacher
 
@@ -88,21 +88,22 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     check_normalisation(student, parts.transfer.count(data), parts.fit.batch_size)
     blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
     row = torch.zeros(2, dtype=torch.int64)
-    batch, taught = Batch(blank, row, row, row), Signals(logits=torch.zeros(2, classes))
+    batch = Batch(blank, row, row, row)
     objective = Objective(deepcopy(student), deepcopy(parts.loss))
     parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
     try:
-        logits = ask(objective.student, batch).logits
-        terms = objective(batch, taught)
+        needs = parts.loss.student_needs | parts.loss.teacher_needs
+        said = ask(objective.student, batch, needs)
+        terms = objective(batch, replace(said, logits=torch.zeros(2, classes)))
         check_terms(terms, parts.loss)
         terms["total"].backward()
     except UserError:
         raise
     except Exception as error:  # a user's own module may raise anything
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"student and loss: a step on two blank inputs fails: {said}") from error
-    if logits is None or logits.shape != (2, classes):
-        shape = None if logits is None else [*logits.shape]
+        line = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"student and loss: a step on two blank inputs fails: {line}") from error
+    if said.logits is None or said.logits.shape != (2, classes):
+        shape = None if said.logits is None else [*said.logits.shape]
         raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")
 
 

@@ -14,7 +14,7 @@ from kdistill.data.plan import DatasetPlan
 from kdistill.engine.process import Process
 from kdistill.measures.cost import multiply_adds
 from kdistill.models.network import make_network
-from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
 FORWARD_AND_BACKWARD = 3  # times the arithmetic of a forward pass
@@ -57,6 +57,8 @@ def plan(config: Any) -> Plan:
     made = recipe(config)
     data, fit, process = made.source.plan(), made.fit, made.process
     at_hand = None if data.source == "download" else made.source.load()
+    if at_hand:
+        made.measure.bind(at_hand)
     made.fit.check(data.validation > 0, made.measure.validated)
     name = at_hand.fingerprint if at_hand else None
     inputs = made.transfer.count(at_hand) if at_hand else data.train
@@ -70,7 +72,7 @@ def plan(config: Any) -> Plan:
         steps.append(Step(each.stage, what, each.reused, took, 4 * parameters))
         asking += estimate.asking(each.model, inputs) or 0.0
         largest = max(largest, parameters)
-    answers = 4 * inputs * len(data.classes)
+    answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.input_shape)
     if made.teacher is None or not made.loss.teacher_needs:
         answers = 0
     elif made.transfer.fresh:
@@ -98,7 +100,7 @@ def _unanswered(made: Recipe, dataset: Dataset) -> int:
         return 0
     folder = answers_folder(made.cache, teacher.hash, examples, process.precision)
     stored = StoredAnswers(teacher, folder, process.device)
-    return max(len(stored.missing(examples, need)) for need in made.loss.teacher_needs)
+    return stored.missing(examples, made.loss.teacher_needs)
 
 
 def target_name(config: Mapping[str, Any]) -> str:

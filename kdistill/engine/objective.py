@@ -19,7 +19,8 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
         """The loss' named terms, "total" among them."""
-        terms: dict[str, Tensor] = self.loss(ask(self.student, batch), teacher, batch)
+        said = ask(self.student, batch, self.loss.student_needs)
+        terms: dict[str, Tensor] = self.loss(said, teacher, batch)
         return terms
 
     def constrain(self) -> None:

@@ -1,13 +1,33 @@
 """ask(): what a module says about a batch, as Signals."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
+from kdistill.signals.derivatives import input_gradients, projected, slopes
 from kdistill.signals.signals import Signals
 
+LOGITS = frozenset({"logits"})
 
-def ask(module: nn.Module, batch: Batch) -> Signals:
-    """Logits in float32 (or float64) whatever the precision of the forward pass, for the loss."""
-    logits = module(batch.inputs)
-    return Signals(logits=logits.to(torch.promote_types(logits.dtype, torch.float32)))
+
+def ask(module: nn.Module, batch: Batch, needs: frozenset[str] = LOGITS) -> Signals:
+    """Logits and what else is needed, in float32 (or float64) whatever the forward pass is in."""
+    gradients = along = None
+    if "input_gradients" in needs:
+        logits, gradients = input_gradients(module, batch.inputs)
+        along = projected(gradients, _key(batch)) if "slopes" in needs else None
+    elif "slopes" in needs:
+        logits, along = slopes(module, batch.inputs, _key(batch))
+    else:
+        logits = module(batch.inputs)
+    return Signals(*(None if said is None else _wide(said) for said in (logits, gradients, along)))
+
+
+def _key(batch: Batch) -> Tensor:
+    if batch.key is None:
+        raise TypeError("directions are drawn from the samples' keys, and the batch has none")
+    return batch.key
+
+
+def _wide(said: Tensor) -> Tensor:
+    return said.to(torch.promote_types(said.dtype, torch.float32))

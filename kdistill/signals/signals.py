@@ -14,6 +14,8 @@ class Signals:
     """Optional tensors, one row per sample of the batch; a new kind of signal is a new field."""
 
     logits: Tensor | None = None  # [batch, classes]; of an ensemble: combined
+    input_gradients: Tensor | None = None  # [batch, classes, *input]: d log p(class | x) / dx
+    slopes: Tensor | None = None  # [batch, classes]: those along a direction from the sample's key
 
 
 register_dataclass(Signals, field_names=[field.name for field in fields(Signals)])

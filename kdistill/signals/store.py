@@ -5,8 +5,9 @@ temperatures and the jobs of a sweep. Inputs already asked about are never asked
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import in_order
 from kdistill.errors import UserError
 from kdistill.events import Listener, Progress, StageEnded, StageStarted, Warned, silent
+from kdistill.signals.derivatives import projected
 from kdistill.signals.signals import Answers, Signals
 
 BATCH = 512  # inputs per question
@@ -38,6 +40,19 @@ def answers_folder(
     if not (cache and teacher and examples.origin):
         return None
     return cache / "answers" / fingerprint(teacher, examples.origin, precision)
+
+
+def stored_for(needs: frozenset[str]) -> frozenset[str]:
+    """What is stored for `needs`: directions are new each epoch, whole gradients serve them all."""
+    return frozenset("input_gradients" if need == "slopes" else need for need in needs)
+
+
+def stored_bytes(
+    needs: frozenset[str], inputs: int, classes: int, input_shape: Sequence[int]
+) -> int:
+    """Size of the stored answers about so many inputs, in float32."""
+    numbers = {"logits": classes, "input_gradients": classes * prod(input_shape)}
+    return 4 * inputs * sum(numbers[need] for need in stored_for(needs))
 
 
 class StoredAnswers:
@@ -60,15 +75,19 @@ class StoredAnswers:
         if batch.index is None:
             raise TypeError("inputs without an index have no stored answers")
         found = {}
-        for need in needs:
+        for need in stored_for(needs):
             rows = self._rows[need]
             found[need] = rows[batch.index.to(rows.device)].to(self.device)
+        if "slopes" in needs:
+            assert batch.key is not None
+            found["slopes"] = projected(found.pop("input_gradients"), batch.key)
         return Signals(**found)
 
-    def missing(self, examples: Examples, need: str) -> Tensor:
-        """The rows [m] of `examples` that no answer is stored for."""
-        _, known = self._read(need, int(examples.index.max()) + 1)
-        return torch.nonzero(~known[examples.index]).flatten()
+    def missing(self, examples: Examples, needs: frozenset[str]) -> int:
+        """How many of `examples` lack a stored answer."""
+        positions = int(examples.index.max()) + 1
+        known = [self._read(need, positions)[1][examples.index] for need in stored_for(needs)]
+        return int((~torch.stack(known).all(dim=0)).sum())
 
     def collect(
         self, examples: Examples, needs: frozenset[str], listener: Listener, description: str = ""
@@ -80,7 +99,7 @@ class StoredAnswers:
         """
         started, self._listener = time.monotonic(), listener
         with self._locked():
-            for need in sorted(needs):
+            for need in sorted(stored_for(needs)):
                 self._collect(examples, need)
             if self.folder and self.asked and ranks.first():
                 about = {"description": description, "seconds": time.monotonic() - started}
@@ -92,8 +111,8 @@ class StoredAnswers:
     def _collect(self, examples: Examples, need: str) -> None:
         rows, known = self._read(need, int(examples.index.max()) + 1)
         missing = torch.nonzero(~known[examples.index]).flatten()
-        self.asked += len(missing)
-        self.reused += len(examples) - len(missing)
+        self.asked = max(self.asked, len(missing))
+        self.reused = len(examples) - self.asked
         if len(missing):
             index, values = self._asked(examples.take(missing[ranks.part(len(missing))]), need)
             grown = torch.zeros(len(known), *values.shape[1:], dtype=values.dtype)

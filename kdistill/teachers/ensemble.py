@@ -110,7 +110,7 @@ class Ensemble:
         ]
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
-        return ask_frozen(self.network, batch, self.process)
+        return ask_frozen(self.network, batch, self.process, needs)
 
     def reference(self) -> dict[str, object]:
         members = [teacher.reference() for teacher in self.teachers]

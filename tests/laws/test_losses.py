@@ -65,6 +65,17 @@ def variants() -> Iterator[Any]:
 VARIANTS = list(variants())
 
 
+def everything(logits: Tensor, needs: frozenset[str] | None = None) -> Signals:
+    """All signals, or those needed, of a model with these logits; derivatives are made up."""
+    slopes = logits.log_softmax(dim=1)
+    made = {
+        "logits": logits,
+        "slopes": slopes,
+        "input_gradients": slopes[:, :, None] * torch.tensor([1.0, -2.0, 0.5]).double(),
+    }
+    return Signals(**{name: made[name] for name in (made if needs is None else needs)})
+
+
 class Case:
     """Random logits of a student and a teacher, and labels."""
 
@@ -78,7 +89,7 @@ class Case:
         said = self.student if student is None else student
         taught = self.teacher if teacher is None else teacher
         batch = Batch(torch.zeros(len(said), 1), self.labels, key=KEYS[: len(said)])
-        return loss.double()(Signals(logits=said), Signals(logits=taught), batch)["total"]
+        return loss.double()(everything(said), everything(taught), batch)["total"]
 
     def gradient(self, loss: Loss, student: Tensor | None = None, teacher: Tensor | None = None):
         said = (self.student if student is None else student).clone().requires_grad_()
@@ -183,9 +194,9 @@ def test_gradient_against_finite_differences(config: dict[str, Any]) -> None:
 @pytest.mark.parametrize("config", VARIANTS)
 def test_the_loss_reads_only_what_it_says_it_needs(config: dict[str, Any]) -> None:
     loss, case = build(config).double(), Case()
-    taught = Signals(logits=case.teacher) if loss.teacher_needs else None
+    taught = everything(case.teacher, loss.teacher_needs) if loss.teacher_needs else None
     labels = case.labels if loss.needs_labels else None
     batch = Batch(torch.zeros(len(case.student), 1), labels, key=KEYS)
-    terms = loss(Signals(logits=case.student), taught, batch)
+    terms = loss(everything(case.student, loss.student_needs), taught, batch)
     assert torch.equal(terms["total"], case.total(loss))
     assert all(term.ndim == 0 and term.isfinite() for term in terms.values())
