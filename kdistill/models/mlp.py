@@ -61,10 +61,11 @@ class MLP(nn.Module):
             x = torch.relu(layer(x))
             masks.append((x > 0).to(x))
         logits: Tensor = self.output(x)
-        weight = self.output.weight
-        back = weight - (logits.softmax(dim=1) @ weight)[:, None, :]
-        for layer, mask in zip(reversed(self.hidden), reversed(masks), strict=True):
-            back = (back * mask[:, None, :]) @ layer.weight
+        last = self.output.weight
+        back = last - (logits.softmax(dim=1) @ last)[:, None, :]
+        weights = [each for each in self.hidden.parameters() if each.dim() == 2]
+        for weight, mask in zip(reversed(weights), reversed(masks), strict=True):
+            back = (back * mask[:, None, :]) @ weight
         return logits, back
 
     @torch.no_grad()

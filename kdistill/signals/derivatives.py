@@ -51,8 +51,8 @@ def slopes(module: nn.Module, inputs: Tensor, key: Tensor) -> tuple[Tensor, Tens
         # torch's own rules for tangents are scripts, which its later releases warn of
         warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        answer = module(forward_ad.make_dual(x, directions(x, key)))
-        logits, tangent = forward_ad.unpack_dual(answer)
+        dual = forward_ad.make_dual(x, directions(x, key))  # type: ignore[no-untyped-call]
+        logits, tangent = forward_ad.unpack_dual(module(dual))  # type: ignore[no-untyped-call]
     mean = (logits.softmax(dim=1) * tangent).sum(dim=1, keepdim=True)
     return logits, tangent - mean  # of the log-softmax
 
