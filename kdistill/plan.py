@@ -62,6 +62,7 @@ def plan(config: Any) -> Plan:
     made.fit.check(data.validation > 0, made.measure.validated)
     name = at_hand.fingerprint if at_hand else None
     inputs = made.transfer.count(at_hand) if at_hand else data.train
+    epochs = fit.epochs * (made.transfer.passes(at_hand) if at_hand else 1)
     estimate = Estimate(data, process)
     steps: list[Step] = []
     asking, largest = 0.0, estimate.parameters(made.student)
@@ -77,14 +78,14 @@ def plan(config: Any) -> Plan:
         answers = 0
     elif made.transfer.fresh:
         what = "the teacher answers live: inputs are new each epoch"
-        steps.append(Step("signals", what, False, asking * fit.epochs))
+        steps.append(Step("signals", what, False, asking * epochs))
         answers = 0
     else:
         missing = _unanswered(made, at_hand) if at_hand else inputs
         what = f"{inputs} inputs, each asked once; {inputs - missing} are answered already"
         steps.append(Step("signals", what, not missing, asking * missing / inputs, answers))
     for stage in ("student", "baseline") if made.config["baseline"] else ("student",):
-        took = estimate.training(made.student, inputs, fit.epochs)
+        took = estimate.training(made.student, inputs, epochs)
         what = f"{target_name(made.student)}, {fit.epochs} epochs"
         steps.append(Step(stage, what, False, took, 4 * estimate.parameters(made.student)))
     memory = data.bytes + answers + 16 * largest  # fp32 weights, gradients and two moments

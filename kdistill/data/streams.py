@@ -26,7 +26,7 @@ class _Epoch:
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
     """The order of every epoch. Apart from the stream, whose reading must not refer back to it:
     a cycle would keep worker processes alive until the garbage collector comes by."""
 
@@ -64,10 +64,11 @@ class _Order:
 
 
 class EpochStream:
-    """Examples in batches, shuffled anew each epoch; the last batch of an epoch may be smaller.
+    """Examples in batches, shuffled anew each pass; the last batch of a pass may be smaller.
 
-    Order, keys and augmentation depend on (seed, epoch, index) alone: the same from resident
-    inputs and from a reader, for any number of processes that read ahead.
+    An epoch is `passes` of them; where this class says epoch, it counts passes. Order, keys and
+    augmentation depend on (seed, epoch, index) alone: the same from resident inputs and from a
+    reader, for any number of processes that read ahead.
     """
 
     def __init__(
@@ -78,29 +79,30 @@ class EpochStream:
         device: torch.device,
         augmentation: Sequence[Augmentation] = (),
         shuffle: bool = True,
+        passes: int = 1,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be >= 1, got {batch_size}")
         if len(examples) == 0:
             raise UserError("there are no examples to stream")
-        self.fresh = bool(augmentation)
+        self.fresh, self._passes = bool(augmentation), passes
         self._resident = isinstance(examples.inputs, Tensor)
         self._examples = _on_device(examples, device)
         self._index, self._seed, self._device = examples.index, seed, device
         self._augmentation = augmentation
-        self._order = _Order(len(examples), batch_size, seed, shuffle)
+        self._order = Order(len(examples), batch_size, seed, shuffle)
         self._epoch, self._position = 0, 0
         self._laid_out: _Epoch | None = None
         self._read: Iterator[Tensor] | None = None
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._order) * self._passes
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
-        if self._position == len(self):
+        if self._position == len(self._order):
             self._epoch, self._position = self._epoch + 1, 0
         if self._position == 0 or self._laid_out is None:
             self._laid_out = self._lay_out(self._epoch)
@@ -119,7 +121,7 @@ class EpochStream:
         return self
 
     def state_dict(self) -> dict[str, int]:
-        """{epoch, position}: the epoch at hand (from 0) and the batches of it that are done."""
+        """{epoch, position}: the pass at hand (from 0) and the batches of it that are done."""
         return {"epoch": self._epoch, "position": self._position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:

@@ -32,7 +32,11 @@ class Transfer(Protocol):
     def labelled(self, dataset: Dataset) -> bool: ...
 
     def count(self, dataset: Dataset) -> int:
-        """Inputs of an epoch."""
+        """How many inputs there are."""
+        ...
+
+    def passes(self, dataset: Dataset) -> int:
+        """How often an epoch goes through them."""
         ...
 
     def stream(
@@ -43,7 +47,9 @@ class Transfer(Protocol):
 class TrainingSet:
     """The training set, or part of it: some classes left out, then a random fraction kept.
 
-    `omit_classes` are labels or names. A smaller fraction of the same `seed` lies within a larger.
+    `omit_classes` are labels or names; `size` >= 1 keeps so many instead of a fraction. A smaller
+    part of the same `seed` lies within a larger. epoch_size >= 1: the inputs of an epoch, to the
+    nearest number of whole passes; None: one pass.
     """
 
     def __init__(
@@ -52,10 +58,17 @@ class TrainingSet:
         omit_classes: Sequence[int | str] = (),
         augmentation: Sequence[Augmentation] = (),
         seed: int = 0,
+        size: int | None = None,
+        epoch_size: int | None = None,
     ) -> None:
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must be in (0, 1], got {fraction}")
-        self.fraction, self.seed = fraction, seed
+        for name, value in (("size", size), ("epoch_size", epoch_size)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be >= 1, got {value}")
+        if size is not None and fraction < 1:
+            raise ValueError(f"fraction must be 1 where a size is given, got {fraction}")
+        self.fraction, self.size, self.epoch_size, self.seed = fraction, size, epoch_size, seed
         self.omit_classes, self.augmentation = omit_classes, augmentation
         self.fresh = bool(augmentation)
 
@@ -64,9 +77,11 @@ class TrainingSet:
         examples = dataset.train
         if self.omit_classes:
             examples = examples.take(self._kept(examples.labels, dataset))
-        if self.fraction == 1:
+        count = self.size or max(round(self.fraction * len(examples)), 1)
+        if count > len(examples):
+            raise UserError(f"transfer.size must be <= {len(examples)} here, got {count}")
+        if count == len(examples):
             return examples
-        count = max(round(self.fraction * len(examples)), 1)
         lots = sample_keys(self.seed, 0, examples.index, purpose_of("fraction"))
         return examples.take(lots.argsort(stable=True)[:count].sort().values)
 
@@ -85,11 +100,16 @@ class TrainingSet:
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
     ) -> EpochStream:
         """The examples, shuffled by `seed` and augmented; fresh where there is augmentation."""
-        return EpochStream(self.examples(dataset), batch_size, seed, device, self.augmentation)
+        examples, passes = self.examples(dataset), self.passes(dataset)
+        return EpochStream(examples, batch_size, seed, device, self.augmentation, passes=passes)
 
     def count(self, dataset: Dataset) -> int:
         """Of its examples."""
         return len(self.examples(dataset))
+
+    def passes(self, dataset: Dataset) -> int:
+        """As `epoch_size` says."""
+        return max(round(self.epoch_size / self.count(dataset)), 1) if self.epoch_size else 1
 
     def _kept(self, labels: Tensor | None, dataset: Dataset) -> Tensor:
         omitted = torch.tensor([_label(one, dataset.classes) for one in self.omit_classes])
@@ -126,6 +146,10 @@ class LoaderSet:
         """Of the loader's data set; 0 where that does not say."""
         held = getattr(self._loader, "dataset", ())
         return len(held) if hasattr(held, "__len__") else 0
+
+    def passes(self, dataset: Dataset) -> int:
+        """One."""
+        return 1
 
     def stream(
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device

@@ -72,6 +72,34 @@ def test_fractions_are_nested_and_drawn_by_seed() -> None:
     assert len(both) == 100
 
 
+def test_a_size_is_a_count_of_examples_and_an_epoch_goes_through_them_again_and_again() -> None:
+    dataset = _dataset()
+    few = TrainingSet(size=30, epoch_size=100)
+    assert (
+        few.examples(dataset).index.tolist() == TrainingSet(0.075).examples(dataset).index.tolist()
+    )
+    assert few.passes(dataset) == 3
+    stream = few.stream(dataset, 8, 0, CPU)
+    assert len(stream) == 3 * 4
+    passes = [[next(stream) for _ in range(4)] for _ in range(3)]
+    orders = [torch.cat([batch.index for batch in each]).tolist() for each in passes]  # type: ignore[misc]
+    assert all(sorted(order) == few.examples(dataset).index.tolist() for order in orders)
+    assert orders[0] != orders[1] != orders[2]
+    keys = torch.cat([batch.key for each in passes for batch in each])  # type: ignore[misc]
+    assert len(keys.unique()) == 90  # what is drawn is drawn anew in each pass
+    fresh = few.stream(dataset, 8, 0, CPU)
+    fresh.load_state_dict(stream.state_dict())
+    assert torch.equal(next(fresh).index, next(stream).index)  # type: ignore[arg-type]
+
+
+def test_sizes_out_of_range_are_refused() -> None:
+    for keys in ({"size": 0}, {"epoch_size": 0}, {"size": 3, "fraction": 0.5}):
+        with pytest.raises(ValueError, match="must be"):
+            TrainingSet(**keys)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="transfer.size must be <= 400 here, got 401"):
+        TrainingSet(size=401).examples(_dataset())
+
+
 @pytest.mark.parametrize("fraction", [0, -0.5, 1.5])
 def test_a_fraction_out_of_range_is_refused(fraction: float) -> None:
     with pytest.raises(ValueError, match=r"fraction must be in \(0, 1\], got"):
