@@ -1,0 +1,66 @@
+"""Noise: Gaussian inputs to ask the teacher about, where data are scarce or cannot be had."""
+
+from math import prod
+
+import torch
+
+from kdistill.data.batch import Dataset, Examples
+from kdistill.data.randomness import normal, purpose_of, sample_keys
+from kdistill.data.streams import EpochStream
+
+
+class Noise:
+    """`size` inputs of the data set's shape, each number drawn from N(mean, std^2), unlabelled.
+
+    In the units that models read: for pixels, which are uint8 divided by 255, floats about [0, 1].
+    size >= 1, std > 0; epoch_size: see TrainingSet. The thesis of Papamakarios 2015 uses N(0, 1).
+    """
+
+    fresh = False
+
+    def __init__(
+        self,
+        size: int,
+        mean: float = 0.0,
+        std: float = 1.0,
+        epoch_size: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        for name, value in (("size", size), ("epoch_size", epoch_size)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be >= 1, got {value}")
+        if not std > 0:
+            raise ValueError(f"std must be > 0, got {std:g}")
+        self.size, self.mean, self.std = size, mean, std
+        self.epoch_size, self.seed = epoch_size, seed
+
+    def examples(self, dataset: Dataset) -> Examples:
+        """The same inputs each time; fewer of the same `seed` are the first of more."""
+        index = torch.arange(self.size)
+        shape = dataset.input_shape
+        drawn = normal(sample_keys(self.seed, 0, index), prod(shape), purpose_of("noise"))
+        inputs = (self.mean + self.std * drawn).view(self.size, *shape)
+        origin = f"noise of mean {self.mean}, std {self.std}, shape {[*shape]}, seed {self.seed}"
+        return Examples(inputs, None, index, origin=origin)
+
+    def check(self, dataset: Dataset) -> None:
+        """Any data set has a shape."""
+
+    def labelled(self, dataset: Dataset) -> bool:
+        """Never."""
+        return False
+
+    def count(self, dataset: Dataset) -> int:
+        """`size`."""
+        return self.size
+
+    def passes(self, dataset: Dataset) -> int:
+        """As `epoch_size` says."""
+        return max(round(self.epoch_size / self.size), 1) if self.epoch_size else 1
+
+    def stream(
+        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
+    ) -> EpochStream:
+        """The inputs, shuffled by `seed`."""
+        passes = self.passes(dataset)
+        return EpochStream(self.examples(dataset), batch_size, seed, device, passes=passes)
