@@ -8,9 +8,10 @@ from torch import Tensor
 
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Dataset, Examples, Stream
+from kdistill.data.labels import label_of
 from kdistill.data.randomness import purpose_of, sample_keys
 from kdistill.data.streams import EpochStream, LoaderStream, batch_of
-from kdistill.errors import UserError, did_you_mean
+from kdistill.errors import UserError
 
 
 class Transfer(Protocol):
@@ -112,7 +113,9 @@ class TrainingSet:
         return max(round(self.epoch_size / self.count(dataset)), 1) if self.epoch_size else 1
 
     def _kept(self, labels: Tensor | None, dataset: Dataset) -> Tensor:
-        omitted = torch.tensor([_label(one, dataset.classes) for one in self.omit_classes])
+        omitted = torch.tensor(
+            [label_of(one, dataset.classes, "transfer.omit_classes") for one in self.omit_classes]
+        )
         if labels is None:
             raise UserError(
                 f"transfer.omit_classes needs labels, and the training set of {dataset.name} "
@@ -158,13 +161,10 @@ class LoaderSet:
         return LoaderStream(self._loader, device, seed)
 
 
-def _label(named: int | str, classes: tuple[str, ...]) -> int:
-    if named in classes:
-        return classes.index(str(named))
-    if isinstance(named, int) and 0 <= named < len(classes):
-        return named
-    hint = did_you_mean(str(named), classes) or f": {', '.join(classes[:20])}"
-    raise UserError(
-        f"transfer.omit_classes: no class {named!r} among the {len(classes)} "
-        f"(labels 0..{len(classes) - 1}){hint}"
-    )
+def lacking(transfer: Transfer, dataset: Dataset) -> list[int]:
+    """Classes that the training set has and the transfer set has not; none without labels."""
+    every, given = dataset.train.labels, transfer.examples(dataset).labels
+    if every is None or given is None:
+        return []
+    counts = [labels.bincount(minlength=len(dataset.classes)) for labels in (every, given)]
+    return ((counts[0] > 0) & (counts[1] == 0)).nonzero().flatten().tolist()

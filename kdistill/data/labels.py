@@ -1,0 +1,17 @@
+"""Which class a user means: by label or by name."""
+
+from collections.abc import Sequence
+
+from kdistill.errors import UserError, did_you_mean
+
+
+def label_of(named: int | str, classes: Sequence[str], key: str) -> int:
+    """The label of the class `named`, names before labels; UserError, naming `key`, for none."""
+    if named in classes:
+        return classes.index(str(named))
+    if isinstance(named, int) and 0 <= named < len(classes):
+        return named
+    hint = did_you_mean(str(named), classes) or f": {', '.join(classes[:20])}"
+    raise UserError(
+        f"{key}: no class {named!r} among the {len(classes)} (labels 0..{len(classes) - 1}){hint}"
+    )
