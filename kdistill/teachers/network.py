@@ -186,7 +186,7 @@ class NetworkTeacher:
             for place, each in enumerate(self.augmentation)
         ]
         examples = self._resample(dataset.train) if self.bootstrap else dataset.train
-        stream = EpochStream(examples, fit.batch_size, self.seed, process.device, augmentation)
+        stream = self.stream(examples, fit.batch_size, process, augmentation)
         fit(
             self.objective(loss),
             stream,
@@ -198,6 +198,16 @@ class NetworkTeacher:
             listener=context.listener,
             resume=context.resume_point(self.stage),
         )
+
+    def stream(
+        self,
+        examples: Examples,
+        batch_size: int,
+        process: Process,
+        augmentation: Sequence[Augmentation],
+    ) -> EpochStream:
+        """The inputs of its training."""
+        return EpochStream(examples, batch_size, self.seed, process.device, augmentation)
 
     def objective(self, loss: Loss) -> Objective:
         """What the engine trains."""
@@ -225,7 +235,7 @@ class NetworkTeacher:
         return f"{self.model['_target_'].split('.')[-1]} trained on {data}, seed {self.seed}"
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
-        return ask_frozen(self.network, batch, self.process)
+        return ask_frozen(self.network, batch, self.process, needs)
 
     def reference(self) -> dict[str, object]:
         return {"kind": "network", "hash": self.hash, "model": self.model}

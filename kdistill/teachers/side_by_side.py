@@ -22,6 +22,38 @@ from kdistill.teachers.teacher import Context
 from kdistill.teachers.workers import in_processes
 
 
+def check_workers(workers: int, executor: Mapping[str, Any] | None) -> None:
+    """ValueError for fewer than one worker, or more where an executor decides that."""
+    if workers < 1:
+        raise ValueError(f"workers must be >= 1, got {workers}")
+    if workers > 1 and executor:
+        raise ValueError(f"workers must be 1 where an executor decides that, got {workers}")
+
+
+def prepare_all(
+    teachers: Sequence[NetworkTeacher],
+    context: Context,
+    workers: int,
+    executor: Mapping[str, Any] | None,
+) -> None:
+    """Load or train each; several at a time where asked for, and then what the cache lacks.
+
+    Also a single one: its threads are those of a worker.
+    """
+    missing: list[NetworkTeacher] = []
+    if workers > 1 or executor:
+        data, precision = context.dataset.fingerprint, context.process.precision
+        missing = [
+            teacher
+            for teacher in teachers
+            if not teacher.trainings(data, precision, context.cache)[0].reused
+        ]
+    if missing:
+        train_side_by_side(missing, context, workers, executor)
+    for teacher in teachers:  # the end of what was just trained is told already
+        teacher.prepare(context.warnings_only() if teacher in missing else context)
+
+
 def train_side_by_side(
     teachers: Sequence[NetworkTeacher],
     context: Context,

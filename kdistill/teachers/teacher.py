@@ -1,7 +1,7 @@
 """What a teacher is, and what it is given to prepare itself with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,9 +12,9 @@ from kdistill.artifacts.result import Table
 from kdistill.data.batch import Batch, Dataset
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
-from kdistill.events import Listener
+from kdistill.events import Event, Listener, Warned
 from kdistill.measures.classification import Classification
-from kdistill.signals.ask import ask
+from kdistill.signals.ask import LOGITS, ask
 from kdistill.signals.signals import Signals
 
 
@@ -28,6 +28,15 @@ class Context:
     cache: Path | None  # where trained teachers are shared between runs; None: kept nowhere
     listener: Listener
     resume_point: Callable[[str], ResumePoint | None] = lambda stage: None  # of a training
+
+    def warnings_only(self) -> "Context":
+        """The same, for what is to be told nobody but when it goes wrong."""
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Warned):
+                self.listener(event)
+
+        return replace(self, listener=listen)
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,9 @@ def freeze(network: nn.Module) -> nn.Module:
     return network.requires_grad_(False).eval()
 
 
-def ask_frozen(network: nn.Module, batch: Batch, process: Process) -> Signals:
+def ask_frozen(
+    network: nn.Module, batch: Batch, process: Process, needs: frozenset[str] = LOGITS
+) -> Signals:
     """What a frozen network says, without a graph, in the run's precision."""
     with torch.no_grad(), process.autocast():
-        return ask(network, batch)
+        return ask(network, batch, needs)

@@ -17,7 +17,7 @@ from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, Listener, Progress, StageEnded, StageStarted, silent
 from kdistill.measures.classification import Classification
-from kdistill.teachers import ensemble as ensemble_file
+from kdistill.teachers import side_by_side
 from kdistill.teachers.ensemble import Ensemble
 from kdistill.teachers.side_by_side import WallClock, jobs, sharing
 from kdistill.teachers.teacher import Context
@@ -163,7 +163,7 @@ def test_complete_in_the_cache_no_worker_is_started(
     context: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensemble(2).prepare(context(tmp_path))
-    monkeypatch.setattr(ensemble_file, "train_side_by_side", pytest.fail)
+    monkeypatch.setattr(side_by_side, "train_side_by_side", pytest.fail)
     told: list[Event] = []
     ensemble(2, workers=2).prepare(context(tmp_path, told.append))
     assert [each.reused for each in told if isinstance(each, StageEnded)] == [True, True]
@@ -174,7 +174,7 @@ def test_one_member_left_still_has_the_threads_of_a_worker(
 ) -> None:
     ensemble(1).prepare(context(tmp_path))
     asked: list[Any] = []
-    monkeypatch.setattr(ensemble_file, "train_side_by_side", lambda *args: asked.append(args))
+    monkeypatch.setattr(side_by_side, "train_side_by_side", lambda *args: asked.append(args))
     made = ensemble(2, workers=2)
     made.prepare(context(tmp_path))
     ((teachers, _, workers, executor),) = asked

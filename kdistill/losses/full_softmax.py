@@ -1,0 +1,39 @@
+"""What a specialist with a full softmax learns by (Hinton, Vinyals & Dean 2015, section 6.1).
+
+    own examples   CE(y, softmax(z))                                  hard targets, T = 1
+    the others     T^2 * KL(softmax(v / T) || softmax(z / T))         the generalist's soft targets
+
+averaged over the batch; z are the specialist's logits over all classes, v the generalist's.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kdistill.data.batch import Batch
+from kdistill.losses.divergence import kl_at_temperature
+from kdistill.losses.loss import Loss, labels_of, logits_of, number
+from kdistill.signals.signals import Signals
+
+
+class FullSoftmax(Loss):
+    """classes: the labels of the specialist's own; temperature > 0 of the soft targets."""
+
+    needs_labels = True
+    temperature: Tensor
+    classes: Tensor
+
+    def __init__(self, classes: Sequence[int], temperature: float) -> None:
+        super().__init__()
+        self.register_buffer("temperature", number("full_softmax", temperature, 0, above=True))
+        self.register_buffer("classes", torch.tensor(classes))
+
+    def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
+        z, v, labels = logits_of(student), logits_of(teacher), labels_of(batch)
+        own = torch.isin(labels, self.classes)
+        hard = F.cross_entropy(z, labels, reduction="none")
+        soft = self.temperature**2 * kl_at_temperature(z, v, self.temperature)
+        hard, soft = torch.where(own, hard, 0.0).mean(), torch.where(own, 0.0, soft).mean()
+        return {"total": hard + soft, "hard": hard, "soft": soft}
