@@ -7,7 +7,8 @@ from pathlib import Path
 from kdistill.cli import main
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-TINY = ["dataset=digits", "fit.epochs=2", "teacher.fit.epochs=2", "cache=false"]
+TINY = ["dataset=digits", "measure=classification"]
+TINY += ["fit.epochs=2", "teacher.fit.epochs=2", "cache=false"]
 
 
 def smoke() -> int:

@@ -49,8 +49,9 @@ class TrainingSet:
     """The training set, or part of it: some classes left out, then a random fraction kept.
 
     `omit_classes` are labels or names; `size` >= 1 keeps so many instead of a fraction. A smaller
-    part of the same `seed` lies within a larger. epoch_size >= 1: the inputs of an epoch, to the
-    nearest number of whole passes; None: one pass.
+    part of the same `seed` lies within a larger; where examples are parts of recordings, say
+    (Examples.group), these are drawn whole, but for the last one. epoch_size >= 1: the inputs of an
+    epoch, to the nearest number of whole passes; None: one pass.
     """
 
     def __init__(
@@ -83,7 +84,8 @@ class TrainingSet:
             raise UserError(f"transfer.size must be <= {len(examples)} here, got {count}")
         if count == len(examples):
             return examples
-        lots = sample_keys(self.seed, 0, examples.index, purpose_of("fraction"))
+        drawn = examples.index if examples.group is None else examples.group
+        lots = sample_keys(self.seed, 0, drawn, purpose_of("fraction"))
         return examples.take(lots.argsort(stable=True)[:count].sort().values)
 
     def check(self, dataset: Dataset) -> None:

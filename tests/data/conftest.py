@@ -1,12 +1,10 @@
-"""Tiny IDX files in the layout of MNIST, and tiny recordings in that of spoken digits."""
+"""Tiny IDX files in the layout of MNIST."""
 
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from torch import Tensor
 
@@ -36,25 +34,5 @@ def write_tiny() -> Callable[[Path], tuple[Tensor, Tensor]]:
             write_idx(folder / names[0], images)
             write_idx(folder / names[1], labels)
         return images, labels
-
-    return write
-
-
-@pytest.fixture
-def write_clone() -> Callable[[Path], list[str]]:
-    """Writes 40 training and 20 test recordings, tones that rise with the digit, and names them."""
-
-    def write(root: Path) -> list[str]:
-        (root / "recordings").mkdir(parents=True)
-        noise, names = np.random.default_rng(0), []
-        for digit in range(10):
-            for place, speaker in enumerate(("ann", "bob")):
-                for number in (0, 5, 6):
-                    time = np.arange(400 + 80 * digit + 40 * number + 100 * place) / 8000
-                    tone = 0.3 * np.sin(2 * np.pi * (300 + 300 * digit) * time)
-                    names.append(f"{digit}_{speaker}_{number}.wav")
-                    sound = tone + 0.01 * noise.normal(size=len(time))
-                    soundfile.write(root / "recordings" / names[-1], sound, 8000)
-        return names
 
     return write

@@ -16,6 +16,7 @@ from kdistill.data.spoken_digit_frames import (
     states,
     windows,
 )
+from kdistill.data.transfer import TrainingSet
 from kdistill.errors import UserError
 
 Writer = Callable[[Path], list[str]]
@@ -114,6 +115,22 @@ def test_the_group_goes_with_the_examples(tmp_path: Path, write_clone: Writer) -
     assert test.group is not None
     assert torch.equal(test.take(rows).group, test.group[rows])
     assert sorted(set(test.group.tolist())) == list(range(20))
+
+
+def test_a_fraction_of_the_frames_is_of_whole_recordings(
+    tmp_path: Path, write_clone: Writer
+) -> None:
+    write_clone(tmp_path)
+    dataset = made(tmp_path).load()
+    everything, some = dataset.train.group, TrainingSet(0.2).examples(dataset).group
+    assert everything is not None
+    assert some is not None
+    assert len(some) == round(0.2 * len(everything))
+    whole = torch.bincount(everything, minlength=40)
+    found = torch.bincount(some, minlength=40)
+    assert ((found > 0) & (found < whole)).sum() <= 1  # the last one drawn
+    larger = TrainingSet(0.5).examples(dataset)
+    assert set(TrainingSet(0.2).examples(dataset).index.tolist()) < set(larger.index.tolist())
 
 
 def test_headers_tell_the_frames(tmp_path: Path, write_clone: Writer) -> None:
