@@ -17,6 +17,7 @@ from kdistill.losses.loss import Loss
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
 from kdistill.teachers.ensemble import Ensemble
+from kdistill.teachers.specialists import Specialists
 from kdistill.teachers.teacher import Teacher
 
 
@@ -60,7 +61,9 @@ def check_process(loss: Loss, fit: Fit, process: Process) -> None:
 
 def check_workers(teacher: Teacher | None, process: Process) -> None:
     """Refuse members side by side in each of several processes."""
-    side_by_side = isinstance(teacher, Ensemble) and (teacher.workers > 1 or teacher.executor)
+    side_by_side = isinstance(teacher, (Ensemble, Specialists)) and (
+        teacher.workers > 1 or teacher.executor
+    )
     processes = max(process.processes, ranks.world())
     if side_by_side and processes > 1:
         raise UserError(

@@ -13,7 +13,8 @@ from kdistill.errors import UserError
 from kdistill.paths import cache_folder
 from kdistill.report.numbers import file_size
 
-KINDS = {"teachers": "teacher.json", "answers": "answers.json"}  # folder: what describes an entry
+# folder: what describes an entry
+KINDS = {"teachers": "teacher.json", "clusters": "clusters.json", "answers": "answers.json"}
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ def _leap(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
     step, bend = second - first, third - 2 * second + first
     length = step.norm(dim=1, keepdim=True) / bend.norm(dim=1, keepdim=True).clamp_min(TINY)
     length = length.clamp(1, 1e4)
-    return (first + 2 * length * step + length.square() * bend).softmax(dim=1).clamp_min(TINY)
+    leapt: Tensor = first + 2 * length * step + length.square() * bend
+    return leapt.softmax(dim=1).clamp_min(TINY)
 
 
 def _gradient_step(

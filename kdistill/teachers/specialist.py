@@ -1,0 +1,129 @@
+"""Specialist: a copy of the generalist that learns to tell some classes apart.
+
+Hinton, Vinyals & Dean 2015, section 5.2.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.artifacts.files import fingerprint
+from kdistill.data.augmentation import Augmentation
+from kdistill.data.batch import Dataset, Examples
+from kdistill.data.halves import HalfStream
+from kdistill.data.specialty import Specialty
+from kdistill.engine.objective import Objective
+from kdistill.engine.process import Process
+from kdistill.errors import UserError
+from kdistill.losses.full_softmax import FullSoftmax
+from kdistill.losses.loss import Loss
+from kdistill.signals.signals import Answers
+from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.teachers.network import NetworkTeacher
+from kdistill.teachers.teacher import Context
+
+
+class Specialist(NetworkTeacher):
+    """Starts as `generalist`; half of what it sees are examples of its specialty.
+
+    full_softmax: null for a softmax over its classes and a dustbin, else the temperature (> 0) of
+    the generalist's soft targets for the other half, with a softmax over all classes.
+    """
+
+    fit_key = "teacher.specialist_fit"
+
+    def __init__(
+        self,
+        generalist: NetworkTeacher,
+        specialty: Specialty,
+        fit: Mapping[str, Any],
+        full_softmax: float | None,
+        seed: int,
+        stage: str,
+    ) -> None:
+        model, loss, augmentation = generalist.model, generalist.loss, generalist.augmentation
+        super().__init__(model, loss, fit, augmentation, seed=seed, stage=stage)
+        self.generalist, self.specialty, self.full_softmax = generalist, specialty, full_softmax
+
+    def prepare(self, context: Context) -> None:
+        """As for any network, with its own view of the data."""
+        if not hasattr(self.generalist, "network"):  # in another process: it is in the cache
+            self.generalist.prepare(context.warnings_only())
+        super().prepare(replace(context, dataset=self.specialty.seen(context.dataset)))
+
+    def _name(self, data: str, precision: str) -> str:
+        taught_by = self.generalist.name(data, precision)
+        classes = self.specialty.classes
+        return fingerprint(super()._name(data, precision), taught_by, classes, self.full_softmax)
+
+    def made(self, dataset: Dataset, seed: int) -> nn.Module:
+        """With the generalist's weights; see `narrowed`."""
+        network = super().made(dataset, seed)
+        start, own = self.generalist.network.state_dict(), network.state_dict()
+        classes = self.specialty.classes if self.specialty.dustbin else None
+        network.load_state_dict({name: narrowed(name, start, own, classes) for name in own})
+        return network
+
+    def stream(
+        self,
+        examples: Examples,
+        batch_size: int,
+        process: Process,
+        augmentation: Sequence[Augmentation],
+    ) -> HalfStream:
+        """Half its own examples, half others."""
+        own = self.specialty.own(examples)
+        return HalfStream(examples, own, batch_size, self.seed, process.device, augmentation)
+
+    def objective(self, loss: Loss) -> Objective:
+        """The generalist's loss, or that of a full softmax."""
+        if self.full_softmax:
+            loss = FullSoftmax(self.specialty.classes, self.full_softmax)
+        return Objective(self.network, loss)
+
+    def taught_by(self, examples: Examples, loss: Loss, context: Context) -> Answers | None:
+        """The generalist, where its soft targets are asked for."""
+        if self.full_softmax is None:
+            return super().taught_by(examples, loss, context)
+        if self.augmentation:
+            return self.generalist
+        precision, quiet = context.process.precision, context.warnings_only()
+        folder = answers_folder(context.cache, self.generalist.hash, examples, precision)
+        stored = StoredAnswers(self.generalist, folder, context.process.device)
+        stored.collect(examples, frozenset({"logits"}), quiet.listener, context.dataset.name)
+        return stored
+
+    def describe(self, data: str) -> str:
+        return f"{super().describe(data)}, specialist of {len(self.specialty.classes)} classes"
+
+
+def narrowed(
+    name: str,
+    start: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    classes: Sequence[int] | None,
+) -> Tensor:
+    """The weights `name` of a generalist for a specialist of `classes` (None: of all).
+
+    Of the last layer those rows; the dustbin's row is the mean of the other classes' rows, with
+    the log of their number added to its bias: it starts at no more than the log of the sum of
+    their exponentials. UserError where the model has another number of outputs elsewhere.
+    """
+    weights = start[name].cpu()
+    if classes is None or weights.shape == own[name].shape:
+        return weights
+    if weights.shape[1:] != own[name].shape[1:] or len(own[name]) != len(classes) + 1:
+        raise UserError(
+            f"teacher.model: a specialist takes the rows of the last layer, and {name!r} has the "
+            f"shapes {[*weights.shape]} and {[*own[name].shape]} with more or fewer classes"
+        )
+    rest = torch.ones(len(weights), dtype=torch.bool)
+    rest[list(classes)] = False
+    dustbin = weights[rest].mean(dim=0, keepdim=True)
+    if weights.dim() == 1:
+        dustbin = dustbin + math.log(int(rest.sum()))
+    return torch.cat([weights[list(classes)], dustbin])
