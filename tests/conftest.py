@@ -11,7 +11,7 @@ import pytest
 def write_clone() -> Callable[[Path], list[str]]:
     """Writes 40 training and 20 test recordings and names them.
 
-    They are swelling tones, higher for higher digits.
+    Each digit is a tone that glides between two pitches of its own.
     """
 
     import soundfile
@@ -23,10 +23,11 @@ def write_clone() -> Callable[[Path], list[str]]:
             for place, speaker in enumerate(("ann", "bob")):
                 for number in (0, 5, 6):
                     time = np.arange(400 + 80 * digit + 40 * number + 100 * place) / 8000
-                    swell = np.sin(np.pi * time / time[-1]) ** 2
-                    tone = 0.3 * swell * np.sin(2 * np.pi * (300 + 300 * digit) * time)
+                    share, begin, end = time / time[-1], digit, (3 * digit + 5) % 10
+                    hertz = 300 + 330 * (begin + (end - begin) * share)
+                    tone = 0.3 * np.sin(2 * np.pi * np.cumsum(hertz) / 8000)
                     names.append(f"{digit}_{speaker}_{number}.wav")
-                    sound = tone + 0.01 * noise.normal(size=len(time))
+                    sound = tone + 0.03 * noise.normal(size=len(time))
                     soundfile.write(root / "recordings" / names[-1], sound, 8000)
         return names
 
