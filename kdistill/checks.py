@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdistill import ranks
 from kdistill.data.batch import Batch
+from kdistill.data.transfer import lacking
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
@@ -16,6 +17,7 @@ from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
+from kdistill.students.repair import bias_name
 from kdistill.teachers.ensemble import Ensemble
 from kdistill.teachers.specialists import Specialists
 from kdistill.teachers.teacher import Teacher
@@ -37,8 +39,26 @@ def check_parts(parts: Parts) -> None:
         )
     if not len(parts.dataset.test) or parts.dataset.test.labels is None:
         raise UserError("dataset: without a labelled test set nothing can be measured")
+    check_repair(parts)
     shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
     parts.loss.bind(shapes, shapes)
+
+
+def check_repair(parts: Parts) -> None:
+    """Refuse a repair where nothing is to be repaired, or by labels that are not there."""
+    if not parts.repair:
+        return
+    if not lacking(parts.transfer, parts.dataset):
+        raise UserError(
+            f"repair={parts.repair}: the transfer set lacks no class; use repair=null, or set "
+            "transfer.omit_classes"
+        )
+    held = parts.dataset.validation
+    if parts.repair == "validation" and (not len(held) or held.labels is None):
+        raise UserError(
+            "repair=validation: there are no labels held out; set dataset.validation, or use "
+            "repair=prior"
+        )
 
 
 def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
@@ -92,6 +112,8 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
     row = torch.zeros(2, dtype=torch.int64)
     batch = Batch(blank, row, row, row)
+    if parts.repair:
+        bias_name(student, blank, classes)
     objective = Objective(deepcopy(student), deepcopy(parts.loss))
     parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
     try:

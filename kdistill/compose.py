@@ -23,6 +23,7 @@ from kdistill.parts import Parts
 from kdistill.paths import cache_folder
 from kdistill.pipeline import run
 from kdistill.report.write import write_report
+from kdistill.students.repair import KINDS
 from kdistill.teachers.teacher import Teacher
 
 
@@ -55,6 +56,7 @@ class Recipe:
     process: Process
     cache: Path | None
     save_every: float
+    repair: str | None
     config: Mapping[str, Any]
 
 
@@ -77,6 +79,9 @@ def recipe(config: Any) -> Recipe:
     save_every = plain.get("save_every", 60.0)
     if not save_every > 0:
         raise UserError(f"save_every must be > 0, got {save_every}")
+    repair = plain.get("repair")
+    if repair not in (None, *KINDS):
+        raise UserError(f"repair must be null, {' or '.join(KINDS)}, got {repair}")
     fit, process = made("fit"), made("device")
     check_process(loss, fit, process)
     check_workers(teacher, process)
@@ -91,6 +96,7 @@ def recipe(config: Any) -> Recipe:
         process=process.start(),
         cache=cache_folder() if plain["cache"] else None,
         save_every=float(save_every),
+        repair=repair,
         config=plain,
     )
 
@@ -114,5 +120,6 @@ def compose(config: Any) -> Parts:
         baseline=made.config["baseline"],
         cache=made.cache,
         save_every=made.save_every,
+        repair=made.repair,
         config=made.config,
     )

@@ -37,6 +37,7 @@ class Parts:
     cache: Path | None  # of trained teachers and their answers, shared between runs
     config: Mapping[str, Any] = field(default_factory=dict)  # what the run folder keeps
     save_every: float = 60.0  # s between two resume points, > 0
+    repair: str | None = None  # built in where the transfer set lacks classes: students/repair.py
 
 
 def make_student(parts: Parts) -> nn.Module:

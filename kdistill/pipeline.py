@@ -24,6 +24,7 @@ from kdistill.artifacts.result import ModelResult, Result, Table
 from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
+from kdistill.data.transfer import lacking
 from kdistill.engine import stop
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
@@ -51,6 +52,7 @@ from kdistill.parts import Parts, make_student, student_seed
 from kdistill.report.write import write_report
 from kdistill.signals.signals import Answers
 from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.students.repair import bias_name, build_in, find_shifts, table
 from kdistill.teachers.chance import at_chance
 from kdistill.teachers.teacher import Context, Tabulated
 
@@ -75,10 +77,10 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
             work.tell(Warned(warning))
         work.prepare_teacher()
         answers, signals = work.answers()
-        work.train(student, parts.loss, answers, "student", folder.student)
+        work.train(student, parts.loss, answers, "student", work.trained(folder.student))
         networks = {"student": student}
         if parts.baseline:
-            work.train(twin, HardLabels(), None, "baseline", folder.baseline)
+            work.train(twin, HardLabels(), None, "baseline", work.trained(folder.baseline))
             networks["baseline"] = twin
         return ranks.decided(lambda: work.conclude(networks, signals))
 
@@ -107,6 +109,10 @@ class Work:
         name = "".join(letter if letter.isalnum() else "_" for letter in stage)
         path = self.folder.work / f"{name}.pt"
         return ResumePoint(path, self.parts.save_every, lambda text: self.tell(Warned(text)))
+
+    def trained(self, file: Path) -> Path:
+        """Where weights lie once they are trained: in `file`, or aside until they are repaired."""
+        return self.folder.work / file.name if self.parts.repair else file
 
     def prepare_teacher(self) -> None:
         """Train or load the teacher, if there is one, and say in the run folder which it was."""
@@ -184,6 +190,7 @@ class Work:
         """Measure all models, put the figures side by side and write the report."""
         parts, folder, started = self.parts, self.folder, time.monotonic()
         self.tell(StageStarted("evaluate"))
+        tables = self.repair(networks)
         if parts.teacher:
             networks["teacher"] = parts.teacher.network
         logits = test_logits(networks, parts.dataset, parts.process)
@@ -191,7 +198,8 @@ class Work:
             networks, parts.teacher, logits, parts.dataset, parts.measure, parts.process, folder
         )
         write_predictions(parts.dataset, logits, folder)
-        tables = self.tables()
+        if isinstance(parts.teacher, Tabulated):
+            tables += parts.teacher.tables(parts.dataset, parts.process)
         self.tell(StageEnded("evaluate", time.monotonic() - started))
         seconds = seconds_of(read_lines(folder.stages))
         told = dict.fromkeys(line["message"] for line in read_lines(folder.warnings))
@@ -201,10 +209,27 @@ class Work:
         folder.end()
         return result
 
-    def tables(self) -> list[Table]:
-        """What a method shows besides the figures that every run has."""
-        teacher, data, process = self.parts.teacher, self.parts.dataset, self.parts.process
-        return teacher.tables(data, process) if isinstance(teacher, Tabulated) else []
+    def repair(self, networks: dict[str, nn.Module]) -> list[Table]:
+        """Where the transfer set lacks classes, what shifting their logits does; none elsewhere.
+
+        The shift that the config asks for is built into student and baseline, which are written.
+        """
+        parts, data, process = self.parts, self.parts.dataset, self.parts.process
+        omitted = lacking(parts.transfer, data)
+        if not omitted:
+            return []
+        logits = test_logits(networks, data, process)
+        shifts = {
+            name: find_shifts(each, omitted, data, process) for name, each in networks.items()
+        }
+        if parts.repair:
+            blank = data.test.inputs[0][None].to(process.device)
+            files = {"student": self.folder.student, "baseline": self.folder.baseline}
+            for name, network in networks.items():
+                bias = bias_name(network, blank, len(data.classes))
+                build_in(network, bias, omitted, shifts[name][parts.repair])
+                write_tensors(files[name], network.state_dict())
+        return [table(logits, shifts, omitted, data, parts.repair)]
 
 
 def seconds_of(stages: list[dict[str, Any]]) -> dict[str, float]:

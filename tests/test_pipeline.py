@@ -74,6 +74,19 @@ class Bare(Loss):
         ({"fit": Fit(1, 8, {**SGD, "lr": -1})}, "fit.optimizer: .*Invalid learning rate"),
         ({"fit": Fit(1, 8, SGD, patience=2)}, "set dataset.validation"),
         ({"fit": Fit(1, 8, SGD, monitor="foo")}, "fit.monitor=foo is not measured"),
+        ({"repair": "prior"}, "repair=prior: the transfer set lacks no class"),
+        (
+            {"repair": "validation", "transfer": TrainingSet(omit_classes=[1])},
+            "repair=validation: there are no labels held out; set dataset.validation",
+        ),
+        (
+            {
+                "repair": "prior",
+                "transfer": TrainingSet(omit_classes=[1]),
+                "student": Network.wrap(nn.Linear(5, 3, bias=False)),
+            },
+            "repair: the student has no bias of 3 numbers",
+        ),
         ({"teacher": None}, "there is none; use loss=hard_labels"),
     ],
 )

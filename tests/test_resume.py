@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.weights import read_weights
 from kdistill.cli import main
 from kdistill.compose import run_config
 from kdistill.config.build import to_plain
@@ -116,6 +117,37 @@ def test_killed_at_every_stage_in_turn_it_trains_each_epoch_once(
     expected = {(e.stage, e.epoch) for e in alone[1] if isinstance(e, EpochEnded)}
     assert set(epochs) == expected
     assert max(epochs.values()) <= 2  # told, and ended before its resume point was written
+
+
+def test_a_repair_is_built_in_once_also_when_ended_before_the_result(tmp_path: Path) -> None:
+    words = config("transfer.omit_classes=[3]", "repair=validation")
+    alone, ended = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "ended")
+    told: list[Event] = []
+    run_config(words, alone.path, told.append)
+    for _ in range(2):  # the last event is told when the repaired student is written
+        with pytest.raises(Killed):
+            run_config(words, ended.path, At(1) if ended.student.is_file() else At(len(told)))
+        assert ended.student.read_bytes() == alone.student.read_bytes()
+        assert not ended.result.is_file()
+    run_config(words, ended.path, silent)
+    same(alone, ended)
+    (table,) = Result.read(ended.result).tables
+    assert [table] == Result.read(alone.result).tables
+    assert table.title == "Omitted classes: 3"
+
+    trained = RunFolder(tmp_path / "trained")
+    run_config(config("transfer.omit_classes=[3]"), trained.path, silent)
+    shift = float(table.rows[1][2])
+    for file, shifted in (("student", shift), ("baseline", float(table.rows[4][2]))):
+        plain, repaired = (read_weights(getattr(run, file)) for run in (trained, ended))
+        moved = {name: (repaired[name] - each).abs().max() for name, each in plain.items()}
+        (name,) = [name for name, by in moved.items() if by > 0]
+        change = repaired[name] - plain[name]
+        assert change[3].item() == pytest.approx(shifted, abs=0.006)
+        assert change.count_nonzero() == 1
+    # the figures of the saved student are those of its row
+    errors = {run: Result.read(run.result).models["student"].measures for run in (trained, ended)}
+    assert [row[3] for row in table.rows[:2]] == [each["errors"].value for each in errors.values()]
 
 
 def test_a_finished_run_is_not_repeated(alone: tuple[RunFolder, list[Event]]) -> None:

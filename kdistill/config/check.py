@@ -14,7 +14,7 @@ HANDED = ("params", "optimizer")
 RESERVED = ("preprocessing",)
 # what a run reads at the top of its config
 GROUPS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
-KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache", "save_every")
+KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache", "save_every", "repair")
 TOP = {"name": str, "seed": int, "baseline": bool, "cache": bool}  # those that are no groups
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 

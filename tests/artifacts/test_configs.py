@@ -24,6 +24,12 @@ def test_how_a_run_is_carried_out_makes_no_other_run() -> None:
     assert first_difference(one, {"seed": 2}) == "seed is 1 there, 2 here"
 
 
+def test_a_key_that_an_older_kdistill_lacked_and_that_is_left_null_makes_no_other_run() -> None:
+    assert first_difference({"seed": 1}, {"seed": 1, "repair": None}) == ""
+    assert first_difference({"seed": 1}, {"seed": 1, "repair": "prior"}) != ""
+    assert first_difference({"seed": 1, "repair": "prior"}, {"seed": 1, "repair": None}) != ""
+
+
 @pytest.mark.parametrize("text", ["a: [1", "- 1", "\x00", ""])
 def test_a_damaged_config_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(text)

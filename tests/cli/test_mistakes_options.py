@@ -102,6 +102,8 @@ def test_a_target_that_nobody_trusts(target, said, train):
 COMBINED = [
     (["~fit.scheduler", f"+fit.scheduler={STEPS}"], "fit.scheduler.step_size: torch.optim.lr_sche"),
     (["fit.patience=3", "dataset.validation=0"], "there are none; set dataset.validation"),
+    (["repair=bias"], "repair must be null, validation or prior, got bias"),
+    (["repair=prior"], "repair=prior: the transfer set lacks no class"),
     (["student=lenet"], "student: inputs must be [channels, height, width] with sides >= 16, got"),
     (["student=resnet", "student.depth=9"], "student: depth must be 6n + 2, from 8 to 110 (8, 14"),
     (["student=torchvision", "student.name=resnet1"], "student: name must be a torchvision class"),
