@@ -39,8 +39,8 @@ format: setup  ## put the code in shape
 wheel: setup  ## build dist/kdistill-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
-smoke: setup  ## run every experiment with a tiny budget
-	$(BIN)/python scripts/smoke.py
+smoke: setup  ## run every experiment with a tiny budget (make test does it too)
+	$(TESTS) tests/test_experiments.py
 
 benchmark: setup  ## training speed beside other frameworks, side by side: an hour and more
 	$(BIN)/python -m pip install -q -e '.[bench]'

@@ -40,10 +40,16 @@ def started(words: list[str], folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
+def files(folder: Path) -> Iterator[Path]:
+    """Those in `folder`, whose folders may go while one looks."""
+    for place, _, names in os.walk(folder):  # which leaves out what is gone
+        yield from (Path(place, name) for name in names)
+
+
 def written(folder: Path) -> dict[str, float]:
     """When each file of the run was last written."""
     found = {}
-    for path in folder.rglob("*"):
+    for path in files(folder):
         try:
             found[str(path)] = path.stat().st_mtime
         except FileNotFoundError:  # a temporary one, renamed meanwhile
@@ -54,7 +60,7 @@ def written(folder: Path) -> dict[str, float]:
 def half_written(folder: Path) -> set[Path]:
     """Temporary files of the run and of its cache."""
     places = (folder, folder.with_name(f"{folder.name}_cache"))
-    return {path for place in places for path in place.rglob(".*.tmp")}
+    return {path for place in places for path in files(place) if path.match(".*.tmp")}
 
 
 def killed(process: subprocess.Popen[bytes], folder: Path, in_write: bool, pause: float) -> bool:
