@@ -53,14 +53,22 @@ def test_its_recipe_builds_without_data(
     config["device"] = {**config["device"], "kind": "cpu"}
     made = recipe(config)
     assert made.config["name"] == path.stem
-    assert made.loss.teacher_needs <= {"logits"}
+    assert made.loss.teacher_needs <= {"logits", "input_gradients", "slopes"}
     assert (made.teacher is None) == (config["teacher"] is None)
     assert made.cache == tmp_path / "cache"
     assert list(tmp_path.iterdir()) == []
 
 
 # what makes an experiment small beyond what `small` does to all: words by its name
-SMALLER = {"hinton_speech": ["measure=classification"]}  # digits are no recordings
+SMALLER = {
+    "hinton_speech": ["measure=classification"],  # digits are no recordings
+    "derivative_matching": ["transfer.epoch_size=null"],
+    "average_score_matching": ["~dataset.classes", "~dataset.source"],
+    "noisy_mnist": ["dataset.validation=200", "teacher.model.preprocessing.size=16"],
+    "noisy_cifar10": ["transfer.size=500"],
+    "noisy_cifar10_full": ["teacher.model.width=0.1"],
+    "noisy_svhn": ["teacher.model.width=0.1"],
+}
 
 
 def small(path: Path) -> list[str]:
@@ -142,5 +150,6 @@ def test_its_sweep_runs_by_its_name_alone(
     assert [job.state for row in sweep.rows for job in row.jobs] == ["finished"] * 2
     assert (sweep.folder / "sweep.html").is_file()
     trained = 2 if longest.startswith("teacher.") else 1
+    networks = 2 if composed(path)["teacher"]["_target_"].endswith(".Ensemble") else 1
     kept = list((tmp_path / "cache" / "teachers").iterdir())
-    assert len(kept) == 2 * trained  # each has a folder and a lock
+    assert len(kept) == 2 * trained * networks  # each has a folder and a lock
