@@ -15,7 +15,7 @@ from kdistill import ranks
 from kdistill.config.build import build
 from kdistill.data.batch import Stream
 from kdistill.engine.best import Best
-from kdistill.engine.objective import Objective, trainable
+from kdistill.engine.objective import RIGHT, Objective, trainable
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.engine.terms import Terms
@@ -128,8 +128,13 @@ class Fit:
             training.best.offer(student, measured)
             training.epoch += 1
             training.terms.start(training.step)
+            trained = {"accuracy": means.pop(RIGHT)} if RIGHT in means else {}
             rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - epoch_started
-            listener(EpochEnded(stage, training.epoch, self.epochs, means, measured, rate, seconds))
+            listener(
+                EpochEnded(
+                    *(stage, training.epoch, self.epochs, means, measured, rate, seconds), trained
+                )
+            )
         objective.student.load_state_dict(training.best.weights or training.student().state_dict())
         ranks.follow(objective.student.buffers())  # each counted on its own share (BatchNorm)
         note = training.best.note(training.epoch)

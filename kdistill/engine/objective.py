@@ -9,6 +9,8 @@ from kdistill.losses.loss import Loss
 from kdistill.signals.ask import ask
 from kdistill.signals.signals import Signals
 
+RIGHT = "share right"  # of the answers of a step: stands beside the loss terms
+
 
 class Objective(nn.Module):
     """The student, and the loss with whatever that trains itself; only the student is kept."""
@@ -18,9 +20,12 @@ class Objective(nn.Module):
         self.student, self.loss = student, loss
 
     def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
-        """The loss' named terms, "total" among them."""
+        """The loss' named terms, "total" among them; RIGHT too, where labels are known."""
         said = ask(self.student, batch, self.loss.student_needs)
         terms: dict[str, Tensor] = self.loss(said, teacher, batch)
+        if isinstance(terms, dict) and batch.labels is not None and said.logits is not None:
+            right = said.logits.detach().argmax(-1) == batch.labels
+            terms = {**terms, RIGHT: right.float().mean()}
         return terms
 
     def constrain(self) -> None:

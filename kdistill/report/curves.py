@@ -1,10 +1,12 @@
 """Training curves: validation measure and loss of every stage, epoch by epoch."""
 
+from collections.abc import Callable
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from kdistill.artifacts.result import Result
 from kdistill.report.charts import COLOURS, DASHES, Chart, draw, plain_log
 from kdistill.report.comparison import MODELS, title
 
@@ -12,6 +14,11 @@ Curve = tuple[list[int], list[float]]  # epochs, values
 # what a teacher says changes the loss, so its height says nothing
 UNLIKE = " The two students minimise different losses: compare shapes, not heights."
 Curves = dict[str, Curve]  # by stage
+STUDENTS = ("student", "baseline")
+WHEN = (
+    "Training accuracy is that of the answers given in the steps of the epoch, "
+    "validation accuracy that of the weights at its end."
+)
 
 
 def training_curves(history: list[dict[str, Any]], main: str) -> list[Chart]:
@@ -26,6 +33,60 @@ def training_curves(history: list[dict[str, Any]], main: str) -> list[Chart]:
         note = UNLIKE if {"student", "baseline"} <= losses.keys() else ""
         charts.append(_chart("loss", "Training loss", "Total loss", losses, note))
     return charts
+
+
+def accuracy_curves(result: Result, history: list[dict[str, Any]]) -> Chart | None:
+    """Training beside validation accuracy of both students; None where either was not measured.
+
+    The training accuracy is that of the answers given during the epoch's steps: with dropout and
+    augmentation, by weights that still changed.
+    """
+    training = _curves(history, "training", "accuracy")
+    validation = _curves(history, "validation", "errors")
+    lines: dict[str, tuple[Curve, Curve]] = {}
+    for stage in STUDENTS:
+        model = result.models.get(stage)
+        held = model.validation.get("errors") if model else None
+        if held and stage in training and stage in validation:
+            epochs, errors = validation[stage]
+            lines[stage] = training[stage], (epochs, [1 - value / held.n for value in errors])
+    return (
+        draw("accuracy", "Accuracy while training", _told(lines), _plot(lines)) if lines else None
+    )
+
+
+def _plot(lines: dict[str, tuple[Curve, Curve]]) -> Callable[[Axes], None]:
+    """Training thin and crossed, validation thick; dashes and colour are the model's."""
+
+    def plot(axes: Axes) -> None:
+        for stage, pair in lines.items():
+            named, colour, dash = MODELS[stage], COLOURS[stage], DASHES[stage]
+            (epochs, trained), (later, held) = pair
+            often = max(len(epochs) // 12, 1)
+            shown = [100 * value for value in trained]
+            label = f"{named}, training"
+            axes.plot(
+                *(epochs, shown, dash), color=colour, lw=0.9, label=label,
+                marker="x", ms=4, markevery=often,
+            )  # fmt: skip
+            mark, shown = "." if len(later) == 1 else "", [100 * value for value in held]
+            label = f"{named}, validation"
+            axes.plot(later, shown, dash, color=colour, lw=1.8, label=label, marker=mark)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("Accuracy, %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend()
+
+    return plot
+
+
+def _told(lines: dict[str, tuple[Curve, Curve]]) -> str:
+    said = [
+        f"{MODELS[stage]}: {100 * trained[1][-1]:.2f} % of the training and "
+        f"{100 * held[1][-1]:.2f} % of the validation examples after epoch {held[0][-1]}"
+        for stage, (trained, held) in lines.items()
+    ]
+    return f"{'. '.join(said)}. {WHEN}"
 
 
 def _shown_measure(history: list[dict[str, Any]], main: str) -> str:
@@ -94,7 +155,7 @@ def _described(curves: Curves) -> str:
     said = [
         f"{MODELS[stage]}: {values[0]:.4g} after epoch {epochs[0]}, "
         f"{values[-1]:.4g} after epoch {epochs[-1]}"
-        for stage in ("student", "baseline")
+        for stage in STUDENTS
         if stage in curves
         for epochs, values in [curves[stage]]
     ]

@@ -5,7 +5,7 @@ from kdistill.report.charts import Chart
 from kdistill.report.comparison import compare
 from kdistill.report.confusion import confusions
 from kdistill.report.contents import Contents
-from kdistill.report.curves import training_curves
+from kdistill.report.curves import accuracy_curves, training_curves
 from kdistill.report.gallery import gallery
 from kdistill.report.markup import Markup, element, joined
 from kdistill.report.page import page, section
@@ -73,6 +73,7 @@ def _opening(result: Result) -> Markup:
 
 def _figures(contents: Contents) -> Markup:
     charts: list[Chart | None] = [*training_curves(contents.history, contents.result.main)]
+    charts.append(accuracy_curves(contents.result, contents.history))
     charts.append(reliability_diagram(contents.predictions, contents.bins))
     charts += [softness(contents), tradeoff(contents.result)]
     drawn = [chart.figure() for chart in charts if chart]

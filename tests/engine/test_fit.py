@@ -1,6 +1,7 @@
 """The loop: what plain torch would do, and each of its options."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,6 +185,22 @@ def test_terms_are_means_over_samples(examples: Examples) -> None:
     (ended,) = (event for event in events if isinstance(event, EpochEnded))
     whole = F.cross_entropy(student(examples.inputs), examples.labels).item()
     assert ended.terms["total"] == pytest.approx(whole, rel=1e-6)  # 50 is no multiple of 8
+    assert set(ended.terms) == {"total"}
+    right = (student(examples.inputs).argmax(1) == examples.labels).float().mean().item()
+    assert ended.training == {"accuracy": pytest.approx(right)}
+
+
+def test_without_labels_no_training_accuracy_is_told(examples: Examples) -> None:
+    events: list[Any] = []
+
+    class Taught:
+        def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+            return Signals(logits=torch.zeros(len(batch), 3))
+
+    unlabelled = replace(examples, labels=None)
+    fitted(unlabelled, network(), Logits(), Taught(), epochs=1, listener=events.append)
+    (ended,) = (event for event in events if isinstance(event, EpochEnded))
+    assert ended.training == {}
 
 
 def test_plateau_scheduler_follows_validation(examples: Examples) -> None:

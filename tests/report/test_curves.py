@@ -1,8 +1,10 @@
 """Training curves read the history as it was written."""
 
+from dataclasses import replace
 from typing import Any
 
-from kdistill.report.curves import training_curves
+from kdistill.artifacts.result import Result
+from kdistill.report.curves import WHEN, accuracy_curves, training_curves
 
 
 def line(stage: str, epoch: int, errors: float, total: float) -> dict[str, Any]:
@@ -50,3 +52,32 @@ def test_losses_of_two_students_are_not_to_be_compared() -> None:
     both = [*alone, line("baseline", 1, 50, 3)]
     said = [training_curves(history, "errors")[1].alternative for history in (alone, both)]
     assert ["different losses" in each for each in said] == [False, True]
+
+
+def test_training_and_validation_accuracy_stand_side_by_side(result: Result) -> None:
+    """The result's models have errors of 10,000 validation cases, say."""
+    models = {
+        name: replace(model, validation=model.measures) if model else None
+        for name, model in result.models.items()
+    }
+    measured = replace(result, models=models)
+    history = [
+        {**line(stage, epoch, errors, 1.0), "training": {"accuracy": right}}
+        for stage, epoch, errors, right in (
+            ("teacher", 1, 900, 0.5),
+            ("student", 1, 1000, 0.8),
+            ("student", 2, 500, 0.9),
+            ("baseline", 1, 2000, 0.9),
+            ("baseline", 2, 1234, 1.0),
+        )
+    ]
+    chart = accuracy_curves(measured, history)
+    assert chart is not None
+    assert chart.alternative == (
+        "Student distilled: 90.00 % of the training and 95.00 % of the validation examples after "
+        "epoch 2. Student alone: 100.00 % of the training and 87.66 % of the validation examples "
+        f"after epoch 2. {WHEN}"
+    )
+    assert chart.svg.count(", training") == chart.svg.count(", validation") == 2
+    assert accuracy_curves(measured, [line("student", 1, 1000, 1.0)]) is None  # an older history
+    assert accuracy_curves(result, history) is None  # nothing says of how many cases
