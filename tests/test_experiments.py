@@ -60,7 +60,11 @@ def test_its_recipe_builds_without_data(
 
 
 # what makes an experiment small beyond what `small` does to all: words by its name
+LENETS = ["student.preprocessing.size=16", "teacher.model.preprocessing.size=16"]  # its least
+LENETS += ["teacher.model.channels=[4,8]", "teacher.model.hidden=30"]
 SMALLER = {
+    "hinton_specialists": [*LENETS, "~dataset.classes", "teacher.clusters=2", "teacher.size=4"],
+    "hinton_specialists_cifar10": LENETS,
     "hinton_speech": ["measure=classification"],  # digits are no recordings
     "derivative_matching": ["transfer.epoch_size=null"],
     "average_score_matching": ["~dataset.classes", "~dataset.source"],
@@ -77,6 +81,8 @@ def small(path: Path) -> list[str]:
     teacher = config["teacher"] or {}
     for fit in ("fit", "teacher.fit") if "fit" in teacher else ("fit",):
         few += [f"{fit}.epochs=3", f"{fit}.batch_size=32", f"{fit}.optimizer.lr=0.01"]
+    if "specialist_fit" in teacher:
+        few += ["teacher.specialist_fit.epochs=3", "teacher.specialist_fit.batch_size=32"]
     if "members" in teacher:
         few.append("teacher.members=2")
     if "widths" in teacher.get("model", {}):
