@@ -3,7 +3,6 @@
 Hinton, Vinyals & Dean 2015, section 5.2.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,9 +13,11 @@ from torch import Tensor, nn
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Dataset, Examples
-from kdistill.data.halves import HalfStream
+from kdistill.data.halves import HalfStream, halves
 from kdistill.data.specialty import Specialty
+from kdistill.data.streams import in_order
 from kdistill.engine.objective import Objective
+from kdistill.engine.predict import BATCH
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.losses.full_softmax import FullSoftmax
@@ -61,11 +62,18 @@ class Specialist(NetworkTeacher):
         return fingerprint(super()._name(data, precision), taught_by, classes, self.full_softmax)
 
     def made(self, dataset: Dataset, seed: int) -> nn.Module:
-        """With the generalist's weights; see `narrowed`."""
+        """With the generalist's weights, see `narrowed`, and a dustbin that wins half the time."""
         network = super().made(dataset, seed)
         start, own = self.generalist.network.state_dict(), network.state_dict()
         classes = self.specialty.classes if self.specialty.dustbin else None
-        network.load_state_dict({name: narrowed(name, start, own, classes) for name in own})
+        taken = {name: narrowed(name, start, own, classes) for name in own}
+        network.load_state_dict(taken)
+        if classes:
+            shift = dustbin_shift(network, dataset.train, self.specialty)
+            for name, weights in taken.items():
+                if weights.dim() == 1 and weights.shape != start[name].shape:  # a last layer's bias
+                    weights[-1] += shift
+            network.load_state_dict(taken)
         return network
 
     def stream(
@@ -109,9 +117,8 @@ def narrowed(
 ) -> Tensor:
     """The weights `name` of a generalist for a specialist of `classes` (None: of all).
 
-    Of the last layer those rows; the dustbin's row is the mean of the other classes' rows, with
-    the log of their number added to its bias: it starts at no more than the log of the sum of
-    their exponentials. UserError where the model has another number of outputs elsewhere.
+    Of the last layer those rows, and for the dustbin the mean of the other classes' rows.
+    UserError where the model has another number of outputs elsewhere.
     """
     weights = start[name].cpu()
     if classes is None or weights.shape == own[name].shape:
@@ -123,7 +130,18 @@ def narrowed(
         )
     rest = torch.ones(len(weights), dtype=torch.bool)
     rest[list(classes)] = False
-    dustbin = weights[rest].mean(dim=0, keepdim=True)
-    if weights.dim() == 1:
-        dustbin = dustbin + math.log(int(rest.sum()))
-    return torch.cat([weights[list(classes)], dustbin])
+    return torch.cat([weights[list(classes)], weights[rest].mean(dim=0, keepdim=True)])
+
+
+def dustbin_shift(network: nn.Module, seen: Examples, specialty: Specialty) -> float:
+    """What makes the dustbin the most probable on half of some examples, half of which are in it.
+
+    A mean of rows is far below the logit of the one class among many that an input belongs to, and
+    the first steps of the training would be spent on that.
+    """
+    rows = halves(specialty.own(seen).cpu(), seed=0)[: BATCH // 2].flatten()
+    (batch,) = in_order(seen.take(rows), BATCH, torch.device("cpu"))
+    with torch.no_grad():
+        logits = network.eval()(batch.inputs)
+    network.train()
+    return float((logits[:, :-1].amax(dim=1) - logits[:, -1]).float().quantile(0.5))
