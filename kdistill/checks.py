@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdistill import ranks
-from kdistill.data.batch import Batch
-from kdistill.data.transfer import lacking
+from kdistill.data.batch import Batch, Dataset
+from kdistill.data.transfer import Transfer, lacking
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
@@ -39,22 +39,22 @@ def check_parts(parts: Parts) -> None:
         )
     if not len(parts.dataset.test) or parts.dataset.test.labels is None:
         raise UserError("dataset: without a labelled test set nothing can be measured")
-    check_repair(parts)
+    check_repair(parts.repair, parts.transfer, parts.dataset)
     shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
     parts.loss.bind(shapes, shapes)
 
 
-def check_repair(parts: Parts) -> None:
+def check_repair(repair: str | None, transfer: Transfer, dataset: Dataset) -> None:
     """Refuse a repair where nothing is to be repaired, or by labels that are not there."""
-    if not parts.repair:
+    if not repair:
         return
-    if not lacking(parts.transfer, parts.dataset):
+    if not lacking(transfer, dataset):
         raise UserError(
-            f"repair={parts.repair}: the transfer set lacks no class; use repair=null, or set "
+            f"repair={repair}: the transfer set lacks no class; use repair=null, or set "
             "transfer.omit_classes"
         )
-    held = parts.dataset.validation
-    if parts.repair == "validation" and (not len(held) or held.labels is None):
+    held = dataset.validation
+    if repair == "validation" and (not len(held) or held.labels is None):
         raise UserError(
             "repair=validation: there are no labels held out; set dataset.validation, or use "
             "repair=prior"
@@ -65,6 +65,11 @@ def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
     """Refuse a loss that wants a teacher where there is none."""
     if loss.teacher_needs and teacher is None:
         raise UserError("loss: it compares with a teacher, and there is none; use loss=hard_labels")
+    if isinstance(teacher, Specialists) and not loss.teacher_needs <= {"logits"}:
+        raise UserError(
+            "loss: what specialists agree on is found by iteration, and has no derivatives by the "
+            "input here; use another teacher, or another loss"
+        )
 
 
 def check_process(loss: Loss, fit: Fit, process: Process) -> None:
@@ -92,15 +97,27 @@ def check_workers(teacher: Teacher | None, process: Process) -> None:
         )
 
 
+def _normalises(module: nn.Module) -> bool:
+    return any(isinstance(part, _BatchNorm) for part in module.modules())
+
+
 def check_normalisation(student: nn.Module, examples: int, batch_size: int) -> None:
     """Refuse BatchNorm where several processes get one input each of an epoch's last batch."""
-    normalises = any(isinstance(module, _BatchNorm) for module in student.modules())
     rest = examples % batch_size
     last = rest if rest > 1 else min(batch_size, examples)  # a lone one joins the batch before
-    if ranks.world() > 1 and normalises and last // ranks.world() < 2:
+    if ranks.world() > 1 and _normalises(student) and last // ranks.world() < 2:
         raise UserError(
             f"fit.batch_size={batch_size}: the last batch of an epoch has {last} inputs, too few "
             f"for BatchNorm in each of {ranks.world()} processes; use another batch size"
+        )
+
+
+def check_derivatives(loss: Loss, student: nn.Module) -> None:
+    """Refuse BatchNorm where a loss differentiates by the input: each row then moves the others."""
+    if loss.double_backward and _normalises(student):
+        raise UserError(
+            "loss: it differentiates the student by its input, which BatchNorm mixes with the rest "
+            "of the batch; use a student without BatchNorm"
         )
 
 
@@ -112,11 +129,12 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
     row = torch.zeros(2, dtype=torch.int64)
     batch = Batch(blank, row, row, row)
-    if parts.repair:
-        bias_name(student, blank, classes)
+    check_derivatives(parts.loss, student)
     objective = Objective(deepcopy(student), deepcopy(parts.loss))
     parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
     try:
+        if parts.repair:
+            bias_name(student, blank, classes)
         needs = parts.loss.student_needs | parts.loss.teacher_needs
         said = ask(objective.student, batch, needs)
         terms = objective(batch, replace(said, logits=torch.zeros(2, classes)))

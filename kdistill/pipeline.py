@@ -51,7 +51,7 @@ from kdistill.losses.loss import Loss
 from kdistill.parts import Parts, make_student, student_seed
 from kdistill.report.write import write_report
 from kdistill.signals.signals import Answers
-from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
 from kdistill.students.repair import bias_name, build_in, find_shifts, table
 from kdistill.teachers.chance import at_chance
 from kdistill.teachers.teacher import Context, Tabulated
@@ -133,9 +133,11 @@ class Work:
         teacher, needs = parts.teacher, parts.loss.teacher_needs
         if teacher is None or not needs:
             return None, {"mode": "none"}
-        if parts.transfer.fresh:
+        data = parts.dataset
+        size = stored_bytes(needs, parts.transfer.count(data), len(data.classes), data.input_shape)
+        if parts.transfer.fresh or too_large(needs, size):
             return teacher, {"mode": "live", "teacher": teacher.hash}
-        examples = parts.transfer.examples(parts.dataset)
+        examples = parts.transfer.examples(data)
         folder = answers_folder(self.cache, teacher.hash, examples, parts.process.precision)
         stored = StoredAnswers(teacher, folder, parts.process.device)
         stored.collect(examples, needs, self.tell, parts.dataset.name)

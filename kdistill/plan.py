@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from kdistill.artifacts.files import fingerprint
+from kdistill.checks import check_repair
 from kdistill.compose import Recipe, recipe
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
 from kdistill.engine.process import Process
 from kdistill.measures.cost import multiply_adds
 from kdistill.models.network import make_network
-from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes
+from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
 FORWARD_AND_BACKWARD = 3  # times the arithmetic of a forward pass
@@ -59,6 +60,7 @@ def plan(config: Any) -> Plan:
     at_hand = None if data.source == "download" else made.source.load()
     if at_hand:
         made.measure.bind(at_hand)
+        check_repair(made.repair, made.transfer, at_hand)
     made.fit.check(data.validation > 0, made.measure.validated)
     name = at_hand.fingerprint if at_hand else None
     inputs = made.transfer.count(at_hand) if at_hand else data.train
@@ -76,8 +78,9 @@ def plan(config: Any) -> Plan:
     answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.input_shape)
     if made.teacher is None or not made.loss.teacher_needs:
         answers = 0
-    elif made.transfer.fresh:
-        what = "the teacher answers live: inputs are new each epoch"
+    elif made.transfer.fresh or too_large(made.loss.teacher_needs, answers):
+        why = "inputs are new each epoch" if made.transfer.fresh else "too much to store"
+        what = f"the teacher answers live: {why}"
         steps.append(Step("signals", what, False, asking * epochs))
         answers = 0
     else:

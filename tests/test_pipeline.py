@@ -14,6 +14,7 @@ from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import silent
+from kdistill.losses.derivative_matching import DerivativeMatching
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.loss import Loss, logits_of
 from kdistill.losses.soft_targets import SoftTargets
@@ -74,6 +75,13 @@ class Bare(Loss):
         ({"fit": Fit(1, 8, {**SGD, "lr": -1})}, "fit.optimizer: .*Invalid learning rate"),
         ({"fit": Fit(1, 8, SGD, patience=2)}, "set dataset.validation"),
         ({"fit": Fit(1, 8, SGD, monitor="foo")}, "fit.monitor=foo is not measured"),
+        (
+            {
+                "loss": DerivativeMatching(),
+                "student": Network.wrap(nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))),
+            },
+            "use a student without BatchNorm",
+        ),
         ({"repair": "prior"}, "repair=prior: the transfer set lacks no class"),
         (
             {"repair": "validation", "transfer": TrainingSet(omit_classes=[1])},

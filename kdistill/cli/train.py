@@ -10,7 +10,9 @@ from kdistill.cli.report import show_sweep
 def main(cfg: DictConfig) -> float:
     """Run the pipeline in the job's folder and print its report."""
     # torch and what needs it are imported here: every Tab press imports this file
+    from kdistill import ranks
     from kdistill.cli._run import execute
 
-    keep_words(cfg, output_folder())
+    if ranks.talks():
+        keep_words(cfg, output_folder())
     return execute(cfg, output_folder())

@@ -7,6 +7,9 @@ import torch
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.randomness import normal, purpose_of, sample_keys
 from kdistill.data.streams import EpochStream
+from kdistill.data.transfer import check_counts, passes_of
+
+SLICE = 4096  # inputs drawn at once, which takes several times their own memory
 
 
 class Noise:
@@ -26,9 +29,7 @@ class Noise:
         epoch_size: int | None = None,
         seed: int = 0,
     ) -> None:
-        for name, value in (("size", size), ("epoch_size", epoch_size)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}")
+        check_counts(size=size, epoch_size=epoch_size)
         if not std > 0:
             raise ValueError(f"std must be > 0, got {std:g}")
         self.size, self.mean, self.std = size, mean, std
@@ -38,7 +39,8 @@ class Noise:
         """The same inputs each time; fewer of the same `seed` are the first of more."""
         index = torch.arange(self.size)
         shape = dataset.input_shape
-        drawn = normal(sample_keys(self.seed, 0, index), prod(shape), purpose_of("noise"))
+        keys = torch.split(sample_keys(self.seed, 0, index), SLICE)
+        drawn = torch.cat([normal(part, prod(shape), purpose_of("noise")) for part in keys])
         inputs = (self.mean + self.std * drawn).view(self.size, *shape)
         origin = f"noise of mean {self.mean}, std {self.std}, shape {[*shape]}, seed {self.seed}"
         return Examples(inputs, None, index, origin=origin)
@@ -56,7 +58,7 @@ class Noise:
 
     def passes(self, dataset: Dataset) -> int:
         """As `epoch_size` says."""
-        return max(round(self.epoch_size / self.size), 1) if self.epoch_size else 1
+        return passes_of(self.epoch_size, self.size)
 
     def stream(
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device

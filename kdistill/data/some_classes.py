@@ -19,8 +19,8 @@ class SomeClasses:
     """
 
     def __init__(self, source: DataSource, classes: Sequence[int | str]) -> None:
-        if len(set(classes)) < 2 or len(set(classes)) < len(classes):
-            raise ValueError(f"classes must be two or more different ones, got {list(classes)}")
+        if len(classes) < 2:
+            raise ValueError(f"classes must be two or more, got {list(classes)}")
         self.source, self.classes = source, classes
 
     def plan(self) -> DatasetPlan:
@@ -59,7 +59,10 @@ class SomeClasses:
         )
 
     def _chosen(self, known: tuple[str, ...]) -> list[int]:
-        return [label_of(named, known, "dataset.classes") for named in self.classes]
+        chosen = [label_of(named, known, "dataset.classes") for named in self.classes]
+        if len(set(chosen)) < len(chosen):
+            raise UserError(f"dataset.classes: {list(self.classes)} names a class twice")
+        return chosen
 
     def _part(self, examples: Examples, chosen: list[int]) -> Examples:
         if examples.labels is None:
@@ -69,4 +72,4 @@ class SomeClasses:
         assert part.labels is not None
         numbers = torch.full((max(chosen) + 1,), -1)
         numbers[chosen] = torch.arange(len(chosen))
-        return replace(part, labels=numbers[part.labels])
+        return replace(part, labels=numbers[part.labels], group=None)  # groups may have lost a part

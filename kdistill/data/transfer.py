@@ -65,9 +65,7 @@ class TrainingSet:
     ) -> None:
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must be in (0, 1], got {fraction}")
-        for name, value in (("size", size), ("epoch_size", epoch_size)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}")
+        check_counts(size=size, epoch_size=epoch_size)
         if size is not None and fraction < 1:
             raise ValueError(f"fraction must be 1 where a size is given, got {fraction}")
         self.fraction, self.size, self.epoch_size, self.seed = fraction, size, epoch_size, seed
@@ -112,7 +110,7 @@ class TrainingSet:
 
     def passes(self, dataset: Dataset) -> int:
         """As `epoch_size` says."""
-        return max(round(self.epoch_size / self.count(dataset)), 1) if self.epoch_size else 1
+        return passes_of(self.epoch_size, self.count(dataset))
 
     def _kept(self, labels: Tensor | None, dataset: Dataset) -> Tensor:
         omitted = torch.tensor(
@@ -163,8 +161,22 @@ class LoaderSet:
         return LoaderStream(self._loader, device, seed)
 
 
+def check_counts(**counts: int | None) -> None:
+    """ValueError naming one that is not >= 1."""
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be >= 1, got {value}")
+
+
+def passes_of(epoch_size: int | None, count: int) -> int:
+    """Whole passes over `count` inputs nearest to `epoch_size`, at least one; one where None."""
+    return max(round(epoch_size / count), 1) if epoch_size else 1
+
+
 def lacking(transfer: Transfer, dataset: Dataset) -> list[int]:
     """Classes that the training set has and the transfer set has not; none without labels."""
+    if not transfer.labelled(dataset):
+        return []
     every, given = dataset.train.labels, transfer.examples(dataset).labels
     if every is None or given is None:
         return []

@@ -31,7 +31,6 @@ class DerivativeMatching(Loss):
 
     value_weight: Tensor
     derivative_weight: Tensor
-    double_backward = True
 
     def __init__(
         self,
@@ -47,7 +46,9 @@ class DerivativeMatching(Loss):
         self.register_buffer("derivative_weight", number("derivative_weight", derivative_weight, 0))
         self.weighting, self.exact = weighting, exact
         self._fades = weighting == "teacher" or derivative_weight == 0
-        self.student_needs = self.teacher_needs = frozenset({"logits", self._compared})
+        self.double_backward = derivative_weight > 0
+        needs = {"logits", self._compared} if self.double_backward else {"logits"}
+        self.student_needs = self.teacher_needs = frozenset(needs)
 
     @property
     def _compared(self) -> str:
@@ -62,6 +63,8 @@ class DerivativeMatching(Loss):
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         z, v = logits_of(student), logits_of(teacher)
         value = kl_at_temperature(z, v, torch.ones_like(self.value_weight)).mean()
+        if not self.double_backward:
+            return {"total": self.value_weight * value, "value": value}
         weights = v.softmax(dim=1) if self.weighting == "teacher" else 1 / z.shape[1]
         squares = self._squares(student, teacher)
         derivative = (weights * squares).sum(dim=1).mean() / 2

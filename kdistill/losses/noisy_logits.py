@@ -26,7 +26,8 @@ class NoisyLogits(Loss):
 
     side: teacher | student, whose logits are perturbed (the paper's control); draw: sample |
     minibatch, which shares one xi (the paper's text and its algorithm box differ); random_sigma:
-    each minibatch draws its own from U[0.01, sigma], which must then be above 0.01.
+    each minibatch draws its own from U[0.01, sigma], which must then be above 0.01. Of several
+    processes each draws for its own part of a minibatch.
     """
 
     sigma: Tensor

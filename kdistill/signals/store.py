@@ -1,7 +1,8 @@
 """StoredAnswers: a frozen teacher is asked once about each distinct input, and its answers reused.
 
-One file per signal, a row per position in the data set, kept in the cache: over epochs, students,
-temperatures and the jobs of a sweep. Inputs already asked about are never asked again.
+One file per signal, a row per input with its position in the data set, kept in the cache: over
+epochs, students, temperatures and the jobs of a sweep. Inputs asked about once are never asked
+about again.
 """
 
 import time
@@ -55,6 +56,11 @@ def stored_bytes(
     return 4 * inputs * sum(numbers[need] for need in stored_for(needs))
 
 
+def too_large(needs: frozenset[str], size: int) -> bool:
+    """Whether answers of `size` bytes are better asked for again and again than stored."""
+    return size > RESIDENT_BYTES and "input_gradients" in stored_for(needs)
+
+
 class StoredAnswers:
     """Answers by `batch.index`. folder None keeps them in memory for this run only.
 
@@ -67,7 +73,8 @@ class StoredAnswers:
         self.device = device
         self.asked = 0
         self.reused = 0
-        self._rows: dict[str, Tensor] = {}  # signal -> [positions, ...]
+        self._rows: dict[str, Tensor] = {}  # signal -> [known, ...]
+        self._place: dict[str, Tensor] = {}  # signal -> [positions] int64, the row of each; or -1
         self._listener: Listener = silent
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
@@ -76,17 +83,16 @@ class StoredAnswers:
             raise TypeError("inputs without an index have no stored answers")
         found = {}
         for need in stored_for(needs):
-            rows = self._rows[need]
-            found[need] = rows[batch.index.to(rows.device)].to(self.device)
+            rows, place = self._rows[need], self._place[need]
+            found[need] = rows[place[batch.index.to(rows.device)]].to(self.device)
         if "slopes" in needs:
             assert batch.key is not None
-            found["slopes"] = projected(found.pop("input_gradients"), batch.key)
-        return Signals(**found)
+            found["slopes"] = projected(found["input_gradients"], batch.key)
+        return Signals(**{need: found[need] for need in needs})
 
     def missing(self, examples: Examples, needs: frozenset[str]) -> int:
         """How many of `examples` lack a stored answer."""
-        positions = int(examples.index.max()) + 1
-        known = [self._read(need, positions)[1][examples.index] for need in stored_for(needs)]
+        known = [torch.isin(examples.index, self._read(need)[0]) for need in stored_for(needs)]
         return int((~torch.stack(known).all(dim=0)).sum())
 
     def collect(
@@ -109,24 +115,24 @@ class StoredAnswers:
         listener(StageEnded("signals", time.monotonic() - started, self.asked == 0, note))
 
     def _collect(self, examples: Examples, need: str) -> None:
-        rows, known = self._read(need, int(examples.index.max()) + 1)
-        missing = torch.nonzero(~known[examples.index]).flatten()
+        index, rows = self._read(need)
+        missing = torch.nonzero(~torch.isin(examples.index, index)).flatten()
         self.asked = max(self.asked, len(missing))
         self.reused = len(examples) - self.asked
         if len(missing):
-            index, values = self._asked(examples.take(missing[ranks.part(len(missing))]), need)
-            grown = torch.zeros(len(known), *values.shape[1:], dtype=values.dtype)
-            if len(rows):
-                grown[: len(rows)] = rows
-            grown[index], known[index] = values, True
-            rows = grown
+            new, values = self._asked(examples.take(missing[ranks.part(len(missing))]), need)
+            rows = torch.cat([rows, values]) if len(index) else values
+            index = torch.cat([index, new])
             if self.folder and ranks.first():
-                write_tensors(self._file(need), {"rows": rows, "known": known})
+                write_tensors(self._file(need), {"index": index, "rows": rows})
         fits = rows.numel() * rows.element_size() <= RESIDENT_BYTES
         if self.folder and not fits:
             ranks.agree(None)  # written by now
-            rows, _ = self._read(need, len(known))  # as a memory-mapped file
+            index, rows = self._read(need)  # as a memory-mapped file
+        place = torch.full((int(index.max()) + 1,), -1)
+        place[index] = torch.arange(len(index))
         self._rows[need] = rows.to(self.device) if fits else rows
+        self._place[need] = place.to(self._rows[need].device)
 
     def _asked(self, examples: Examples, need: str) -> tuple[Tensor, Tensor]:
         """Index [n] and answers [n, ...] about `examples` and those of the other processes."""
@@ -140,20 +146,17 @@ class StoredAnswers:
         every = [pair for part in ranks.gathered(found) for pair in part]
         return torch.cat([index for index, _ in every]), torch.cat([value for _, value in every])
 
-    def _read(self, need: str, positions: int) -> tuple[Tensor, Tensor]:
-        """Stored rows, and which of `positions` (or more) are known; none when damaged."""
-        nothing = torch.zeros(0), torch.zeros(positions, dtype=torch.bool)
+    def _read(self, need: str) -> tuple[Tensor, Tensor]:
+        """Positions [known] int64 and their rows [known, ...]; none when damaged."""
+        nothing = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
         if self.folder is None or not self._file(need).is_file():
             return nothing
         try:
             stored = read_tensors(self._file(need))
-            rows, flags = stored["rows"], stored["known"]
+            return stored["index"], stored["rows"]
         except (UserError, KeyError) as error:
             self._listener(Warned(f"stored answers are asked for again ({error})"))
             return nothing
-        known = torch.zeros(max(positions, len(flags)), dtype=torch.bool)
-        known[: len(flags)] = flags
-        return rows, known
 
     def _file(self, need: str) -> Path:
         assert self.folder is not None

@@ -16,6 +16,7 @@ from kdistill.artifacts.result import Table
 from kdistill.config.build import build
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.engine.process import Process
+from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.signals.signals import Answers, Signals
 from kdistill.signals.store import StoredAnswers, answers_folder
@@ -89,7 +90,12 @@ class BornAgain:
 
     def prepare(self, context: Context) -> None:
         """Load or train one generation after the other."""
-        build(self.again, key="teacher.again")  # what is wrong with it is told before the first
+        again: Loss = build(self.again, key="teacher.again")
+        if again.teacher_needs != {"logits"}:
+            raise UserError(
+                "teacher.again: a generation learns from the logits of the one before, and this "
+                "loss does not; use loss@teacher.again=soft_targets"
+            )
         self.process: Process = context.process
         for generation in self.generations:
             generation.prepare(context)

@@ -27,7 +27,7 @@ class Frozen:
         self.network = freeze(deepcopy(self.network)).to(context.process.device)
 
     def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
-        return ask_frozen(self.network, batch, self.process)
+        return ask_frozen(self.network, batch, self.process, needs)
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """None: it is what it is."""

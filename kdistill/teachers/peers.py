@@ -38,17 +38,22 @@ class Peers(Loss):
         super().__init__()
         self.own, self.peers, self.combine = own, peers, combine
         self.register_buffer("weight", number("peer_weight", weight, 0))
-        self.needs_labels = own.needs_labels or peers.needs_labels
+        self.compares = weight > 0
+        self.needs_labels = own.needs_labels or (self.compares and peers.needs_labels)
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         said = logits_of(student)  # [members, batch, classes]
         own, peers = [], []
         for member, logits in enumerate(said):
             asked = Signals(logits=logits)
-            taught = Signals(logits=of_the_others(said.detach(), member, self.combine))
             own.append(self.own(asked, None, batch)["total"])
-            peers.append(self.peers(asked, taught, batch)["total"])
-        each, towards = torch.stack(own), torch.stack(peers)
+            if self.compares:
+                taught = Signals(logits=of_the_others(said.detach(), member, self.combine))
+                peers.append(self.peers(asked, taught, batch)["total"])
+        each = torch.stack(own)
+        if not self.compares:
+            return {"total": each.sum(), "own": each.mean()}
+        towards = torch.stack(peers)
         total = (each + self.weight * towards).sum()
         return {"total": total, "own": each.mean(), "peers": towards.mean()}
 

@@ -32,8 +32,9 @@ def test_other_classes_are_another_data_set() -> None:
 
 
 def test_what_cannot_be_chosen_is_refused() -> None:
-    for classes in ([2], [2, 2]):
-        with pytest.raises(ValueError, match="two or more different"):
-            SomeClasses(WHOLE, classes)
+    with pytest.raises(ValueError, match="classes must be two or more"):
+        SomeClasses(WHOLE, [2])
+    with pytest.raises(UserError, match="names a class twice"):
+        SomeClasses(WHOLE, [2, "2"]).load()
     with pytest.raises(UserError, match="dataset.classes: no class 'two' among the 10"):
         SomeClasses(WHOLE, ["two", 3]).load()

@@ -48,10 +48,19 @@ def changed(config: dict[str, Any], path: tuple[str, ...], value: float) -> dict
     return config
 
 
+WORDS = {  # the other values of what is no number
+    "noisy_logits": [{"side": "student"}, {"draw": "minibatch"}, {"random_sigma": True}],
+    "derivative_matching": [{"weighting": "teacher"}, {"exact": False}],
+}
+
+
 def variants() -> Iterator[Any]:
     for option in OPTIONS:
         config = config_of(option)
         yield pytest.param(config, id=option)
+        for words in WORDS.get(option, []):
+            ((key, value),) = words.items()
+            yield pytest.param({**config, **words}, id=f"{option}-{key}={value}")
         for path in numbers(config):
             for value in (0, 0.1):
                 variant = changed(config, path, value)

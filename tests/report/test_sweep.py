@@ -356,6 +356,12 @@ def test_a_lone_swept_number_is_answered_too(temperatures: Sweeps) -> None:
     )
 
 
+def test_nothing_is_compared_with_jobs_that_have_no_figures(sweeps: Sweeps) -> None:
+    sweeps.finished("loss.temperature=1")
+    sweeps.failed("loss.temperature=4")
+    assert tabulate(sweeps.read()).answers == []
+
+
 def test_where_no_number_was_swept_there_is_no_such_answer(sweeps: Sweeps) -> None:
     for loss in ("logits", "soft_targets"):
         sweeps.finished(f"loss={loss}")

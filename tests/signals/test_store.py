@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from kdistill.artifacts.files import read_tensors
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import EpochStream, in_order
 from kdistill.events import StageEnded, Warned, silent
 from kdistill.signals import store
+from kdistill.signals.ask import ask
 from kdistill.signals.signals import Signals
-from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
 
 CPU = torch.device("cpu")
 LOGITS = frozenset({"logits"})
@@ -73,6 +75,67 @@ def test_each_input_is_asked_about_once_ever(tmp_path: Path, examples: Examples)
     for answers in (whole, again):
         said = answers.answer(Batch(part.inputs, index=part.index), LOGITS).logits
         torch.testing.assert_close(said, part.inputs @ teacher.weight)
+
+
+def test_a_few_inputs_of_a_large_file_take_a_few_rows(tmp_path: Path) -> None:
+    last = Examples(torch.randn(3, 4), None, torch.tensor([59_999, 7, 30_000]))
+    teacher, folder = Counting(), tmp_path / "answers"
+    answers = stored(teacher, folder, last)
+    assert read_tensors(folder / "logits.safetensors")["rows"].shape == (3, 3)
+    assert torch.equal(
+        answers.answer(Batch(last.inputs, index=last.index), LOGITS).logits,
+        last.inputs @ teacher.weight,
+    )
+    assert stored_bytes(LOGITS, 3, 3, (4,)) == 3 * 3 * 4
+
+
+class Network:
+    """Answers whatever is asked."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.module = torch.nn.Sequential(
+            torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3)
+        )
+
+    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+        with torch.no_grad():
+            return ask(self.module, batch, needs)
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [{"slopes"}, {"logits", "slopes"}, {"logits", "slopes", "input_gradients"}],
+    ids=lambda needs: "+".join(sorted(needs)),
+)
+def test_slopes_come_from_stored_gradients_as_the_teacher_would_answer_them(
+    needs: set[str], tmp_path: Path, examples: Examples
+) -> None:
+    asked, teacher = frozenset(needs), Network()
+    answers = StoredAnswers(teacher, tmp_path / "answers", CPU)
+    answers.collect(examples, asked, silent)
+    assert (answers.asked, answers.reused) == (60, 0)
+    stream = EpochStream(examples, 20, 0, CPU)
+    for _ in range(6):  # two epochs: other directions, the same gradients
+        batch = next(stream)
+        said, live = answers.answer(batch, asked), teacher.answer(batch, asked)
+        for need in ("logits", "slopes", "input_gradients"):
+            if need in needs:
+                torch.testing.assert_close(getattr(said, need), getattr(live, need))
+            else:
+                assert getattr(said, need) is None
+    again = StoredAnswers(teacher, tmp_path / "answers", CPU)
+    assert again.missing(examples, asked) == 0
+
+
+def test_derivatives_that_would_fill_the_memory_are_asked_for_live() -> None:
+    for needs, inputs, shape, live in (
+        ({"logits", "slopes"}, 50_000, (3, 32, 32), True),
+        ({"logits", "input_gradients"}, 60_000, (1, 28, 28), False),
+        ({"logits"}, 10**9, (1,), False),
+    ):
+        asked = frozenset(needs)
+        assert too_large(asked, stored_bytes(asked, inputs, 10, shape)) == live
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, examples: Examples) -> None:

@@ -41,6 +41,8 @@ def _answer(sweep: Sweep, place: int, label: str, rows: list[Row]) -> str:
     name, validation = short(sweep.keys)[place], figure(best, VALIDATION, sweep.main)
     said = f"best at {name}={best.values[place]} (validation {validation}); "
     others = [row for row in rows if row is not best and row.figures("student", sweep.main)]
+    if not others:
+        return ""
     told = f"{said}{_others(best, others, sweep.main, place)}."
     return f"{label}: {told}" if label else f"{told[0].upper()}{told[1:]}"
 
