@@ -33,7 +33,8 @@ class Specialists:
     """model, loss, fit, augmentation, seed, weights: of the generalist, as for NetworkTeacher.
 
     clusters >= 2: how many sets of classes are looked for in its predictions; size: classes of each
-    set, which may then overlap, or None: every class is in one set. specialist_fit: how the
+    set, which may then overlap, or None: every class is in one set; cluster_temperature > 0 of the
+    predictions: above 1 shows what a sure generalist confuses. specialist_fit: how the
     specialists are trained; full_softmax: see Specialist. active >= 1: so many of the generalist's
     most probable classes choose the specialists that are asked; solver: em | gradient.
     workers, executor: as for an Ensemble.
@@ -49,6 +50,7 @@ class Specialists:
         specialist_fit: Mapping[str, Any],
         clusters: int,
         size: int | None = None,
+        cluster_temperature: float = 1.0,
         active: int = 1,
         full_softmax: float | None = None,
         solver: Literal["em", "gradient"] = "em",
@@ -65,8 +67,12 @@ class Specialists:
         ):
             if value is not None and value < low:
                 raise ValueError(f"{name} must be >= {low}, got {value}")
-        if full_softmax is not None and not full_softmax > 0:
-            raise ValueError(f"full_softmax must be > 0, got {full_softmax:g}")
+        for name, above_0 in (
+            ("cluster_temperature", cluster_temperature),
+            ("full_softmax", full_softmax),
+        ):
+            if above_0 is not None and not above_0 > 0:
+                raise ValueError(f"{name} must be > 0, got {above_0:g}")
         if solver not in ("em", "gradient"):
             raise ValueError(f"solver must be em or gradient, got {solver}")
         check_workers(workers, executor)
@@ -74,6 +80,7 @@ class Specialists:
             model, loss, fit, augmentation, seed, weights, stage="teacher generalist"
         )
         self.specialist_fit, self.clusters, self.size = specialist_fit, clusters, size
+        self.cluster_temperature = cluster_temperature
         self.active, self.full_softmax, self.solver = active, full_softmax, solver
         self.seed, self.workers, self.executor = seed, workers, executor
         self.hash: str | None = None
@@ -120,8 +127,8 @@ class Specialists:
             return kept
         started = time.monotonic()
         context.listener(StageStarted("teacher clusters"))
-        said = predict(self.generalist.network, data.train, process).softmax(dim=1)
-        sets = cluster_classes(said, self.clusters, self.seed, self.size)
+        said = predict(self.generalist.network, data.train, process) / self.cluster_temperature
+        sets = cluster_classes(said.softmax(dim=1), self.clusters, self.seed, self.size)
         took = time.monotonic() - started
         if file:
             about = {"description": f"{len(sets)} sets of the classes of {data.name}", "sets": sets}
@@ -134,7 +141,8 @@ class Specialists:
 
     def _clusters_file(self, data: str, precision: str, cache: Path | None) -> Path | None:
         name = self.generalist.name(data, precision)
-        found = fingerprint(name, data, precision, self.clusters, self.size, self.seed)
+        how = self.clusters, self.size, self.cluster_temperature, self.seed
+        found = fingerprint(name, data, precision, *how)
         return cache / "clusters" / found / "clusters.json" if cache else None
 
     def _of(self, sets: Sequence[Sequence[int]]) -> list[Specialist]:

@@ -196,6 +196,22 @@ def test_the_name_is_that_of_all_it_answers_from(context: Run, tmp_path: Path) -
     assert None not in names
 
 
+def test_softened_predictions_are_clustered(
+    context: Run, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Tensor] = []
+
+    def sets(said: Tensor, *rest: object) -> list[tuple[int, ...]]:
+        seen.append(said)
+        return [(0, 1)]
+
+    monkeypatch.setattr("kdistill.teachers.specialists.cluster_classes", sets)
+    made = specialists(cluster_temperature=4.0)
+    made.prepare(context())
+    logits = predict(made.generalist.network, dataset.train, made.process)
+    torch.testing.assert_close(seen[0], (logits / 4).softmax(1))
+
+
 def test_damaged_clusters_are_found_again(context: Run, tmp_path: Path) -> None:
     first = specialists()
     first.prepare(context(tmp_path))
@@ -273,6 +289,7 @@ def test_convolutional_networks_are_narrowed(model: dict[str, Any], shape: tuple
         ({"size": 0}, "size must be >= 1, got 0"),
         ({"active": 0}, "active must be >= 1, got 0"),
         ({"full_softmax": 0.0}, "full_softmax must be > 0, got 0"),
+        ({"cluster_temperature": 0.0}, "cluster_temperature must be > 0, got 0"),
         ({"solver": "newton"}, "solver must be em or gradient, got newton"),
         ({"workers": 0}, "workers must be >= 1, got 0"),
     ],
