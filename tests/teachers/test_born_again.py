@@ -92,9 +92,10 @@ def test_stored_answers_teach_as_the_network_itself(context: Run, tmp_path: Path
         for left, right in pairs:
             torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
     (kept,) = (tmp_path / "answers").glob("*/logits.safetensors")
-    rows = read_tensors(kept)["rows"]
+    answers = read_tensors(kept)
     asked = predict(stored.members[0], data.train, context().process)
-    assert torch.equal(rows[data.train.index], asked)
+    assert torch.equal(answers["index"], data.train.index)
+    assert torch.equal(answers["rows"], asked)
 
 
 def test_the_last_answers_unless_all_do(context: Run, dataset: Dataset, tmp_path: Path) -> None:
