@@ -79,7 +79,7 @@ def test_a_users_option_replaces_the_shipped_one_of_its_name(seen, conf, tmp_pat
     ("words", "said"),
     [
         (["loss=fra"], "loss=fra: no such option; did you mean far?"),
-        (["loss=fra"], "(available: far, hard_labels"),
+        (["loss=fra"], " far, hard_labels"),
         (["loss.temperatur=1"], "loss.temperatur: no such key in the config; did you mean temper"),
         (["sed=1"], "did you mean seed?"),
         (["qqq=1"], "keys there: loss, seed, path"),

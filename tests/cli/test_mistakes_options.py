@@ -17,7 +17,7 @@ SHIFT = "{_target_: kdistill.data.augmentation.Shif, pixels: 2}"
 # what is typed after `kdistill train` and a small config, and words of the one line that it tells
 OPTIONS = [
     ("loss=soft_target", "loss=soft_target: no such option; did you mean soft_targets?"),
-    ("student=lennet", "student=lennet: no such option; did you mean lenet or resnet?"),
+    ("student=lennet", "student=lennet: no such option; did you mean lenet or resnet or convnet?"),
     ("losss=soft_targets", "losss: no such key in the config; did you mean loss?"),
     ("sed=1", "sed: no such key in the config; did you mean seed?"),
     ("loss.temperatur=2", "loss.temperatur: no such key in the config; did you mean temperature?"),
