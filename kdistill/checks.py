@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdistill import ranks
 from kdistill.data.batch import Batch, Dataset
-from kdistill.data.transfer import Transfer, lacking
+from kdistill.data.transfer import Transfer
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
@@ -48,7 +48,7 @@ def check_repair(repair: str | None, transfer: Transfer, dataset: Dataset) -> No
     """Refuse a repair where nothing is to be repaired, or by labels that are not there."""
     if not repair:
         return
-    if not lacking(transfer, dataset):
+    if not transfer.lacking(dataset):
         raise UserError(
             f"repair={repair}: the transfer set lacks no class; use repair=null, or set "
             "transfer.omit_classes"

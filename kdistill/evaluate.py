@@ -49,14 +49,14 @@ def measure_models(
     folder: RunFolder,
 ) -> dict[str, ModelResult | None]:
     """What teacher, student and baseline score and cost; None for one that is not there."""
-    files = {"teacher": None, "student": folder.student, "baseline": folder.baseline}
-    models: dict[str, ModelResult | None] = dict.fromkeys(files)
+    models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
     group = dataset.test.group
     validated = validation_measures(networks, dataset.validation, measure, process)
     for name, network in networks.items():
         beside = None if name == "teacher" else logits.get("teacher")
-        spent = cost(network, dataset.input_shape, dtype, files[name], process.device)
+        file = None if name == "teacher" else folder.weights(name)
+        spent = cost(network, dataset.input_shape, dtype, file, process.device)
         alone = [
             ModelResult(
                 measure(predict(member, dataset.test, process), labels, group=group),

@@ -28,12 +28,6 @@ def join() -> None:
         dist.init_process_group(backend, timeout=PATIENCE)
 
 
-def leave() -> None:
-    """Part from the others, so that none waits for this process any longer."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
-
-
 def world() -> int:
     """How many processes the run has."""
     return dist.get_world_size() if dist.is_initialized() else 1

@@ -49,6 +49,10 @@ class RunFolder:
     def baseline(self) -> Path:
         return self.path / "baseline.safetensors"
 
+    def weights(self, model: str) -> Path:
+        """Of the "student" or the "baseline"."""
+        return {"student": self.student, "baseline": self.baseline}[model]
+
     @property
     def teacher(self) -> Path:
         """Reference to the teacher: {hash, kind, members: [{hash, ...}]}."""

@@ -60,6 +60,10 @@ class Noise:
         """As `epoch_size` says."""
         return passes_of(self.epoch_size, self.size)
 
+    def lacking(self, dataset: Dataset) -> list[int]:
+        """None: it is of no class."""
+        return []
+
     def stream(
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
     ) -> EpochStream:

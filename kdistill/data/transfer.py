@@ -40,6 +40,10 @@ class Transfer(Protocol):
         """How often an epoch goes through them."""
         ...
 
+    def lacking(self, dataset: Dataset) -> list[int]:
+        """Classes that the training set has and these inputs have not, as far as labels tell."""
+        ...
+
     def stream(
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
     ) -> Stream: ...
@@ -74,21 +78,12 @@ class TrainingSet:
 
     def examples(self, dataset: Dataset) -> Examples:
         """Examples of dataset.train in their order; UserError for an unknown class or none left."""
-        examples = dataset.train
-        if self.omit_classes:
-            examples = examples.take(self._kept(examples.labels, dataset))
-        count = self.size or max(round(self.fraction * len(examples)), 1)
-        if count > len(examples):
-            raise UserError(f"transfer.size must be <= {len(examples)} here, got {count}")
-        if count == len(examples):
-            return examples
-        drawn = examples.index if examples.group is None else examples.group
-        lots = sample_keys(self.seed, 0, drawn, purpose_of("fraction"))
-        return examples.take(lots.argsort(stable=True)[:count].sort().values)
+        rows = self._rows(dataset)
+        return dataset.train if len(rows) == len(dataset.train) else dataset.train.take(rows)
 
     def check(self, dataset: Dataset) -> None:
         """Chooses the examples, and augments a blank input."""
-        self.examples(dataset)
+        self._rows(dataset)
         blank = torch.zeros(1, *dataset.input_shape, dtype=dataset.test.inputs[0].dtype)
         for augment in self.augmentation:
             augment(blank, torch.zeros(1, dtype=torch.int64))
@@ -106,11 +101,34 @@ class TrainingSet:
 
     def count(self, dataset: Dataset) -> int:
         """Of its examples."""
-        return len(self.examples(dataset))
+        return len(self._rows(dataset))
 
     def passes(self, dataset: Dataset) -> int:
         """As `epoch_size` says."""
         return passes_of(self.epoch_size, self.count(dataset))
+
+    def lacking(self, dataset: Dataset) -> list[int]:
+        """Classes that no example kept is of."""
+        labels = dataset.train.labels
+        if labels is None:
+            return []
+        kept = labels[self._rows(dataset)]
+        counts = [part.bincount(minlength=len(dataset.classes)) for part in (labels, kept)]
+        found: list[int] = ((counts[0] > 0) & (counts[1] == 0)).nonzero().flatten().tolist()
+        return found
+
+    def _rows(self, dataset: Dataset) -> Tensor:
+        """Rows [kept] int64 of the training set, ascending; no input is touched."""
+        whole = dataset.train
+        rows = self._kept(whole.labels, dataset) if self.omit_classes else torch.arange(len(whole))
+        count = self.size or max(round(self.fraction * len(rows)), 1)
+        if count > len(rows):
+            raise UserError(f"transfer.size must be <= {len(rows)} here, got {count}")
+        if count == len(rows):
+            return rows
+        drawn = whole.index if whole.group is None else whole.group
+        lots = sample_keys(self.seed, 0, drawn[rows], purpose_of("fraction"))
+        return rows[lots.argsort(stable=True)[:count].sort().values]
 
     def _kept(self, labels: Tensor | None, dataset: Dataset) -> Tensor:
         omitted = torch.tensor(
@@ -154,6 +172,10 @@ class LoaderSet:
         """One."""
         return 1
 
+    def lacking(self, dataset: Dataset) -> list[int]:
+        """None that is known of."""
+        return []
+
     def stream(
         self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
     ) -> LoaderStream:
@@ -171,14 +193,3 @@ def check_counts(**counts: int | None) -> None:
 def passes_of(epoch_size: int | None, count: int) -> int:
     """Whole passes over `count` inputs nearest to `epoch_size`, at least one; one where None."""
     return max(round(epoch_size / count), 1) if epoch_size else 1
-
-
-def lacking(transfer: Transfer, dataset: Dataset) -> list[int]:
-    """Classes that the training set has and the transfer set has not; none without labels."""
-    if not transfer.labelled(dataset):
-        return []
-    every, given = dataset.train.labels, transfer.examples(dataset).labels
-    if every is None or given is None:
-        return []
-    counts = [labels.bincount(minlength=len(dataset.classes)) for labels in (every, given)]
-    return ((counts[0] > 0) & (counts[1] == 0)).nonzero().flatten().tolist()

@@ -6,7 +6,9 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Table
+from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
@@ -19,6 +21,31 @@ NAMES = {"student": "Student distilled", "baseline": "Student alone"}
 COLUMNS = ["Model", "Shift from", "Shift", "Errors", "On omitted", "Accuracy on omitted, %"]
 TRIED = 8.0  # added to a bias, and taken from it, to see whether that is added to the logits
 Shifts = dict[str, Tensor]  # by kind: [omitted] float64, to be added to the logits of `omitted`
+
+
+def repair(
+    networks: Mapping[str, nn.Module],
+    logits: Mapping[str, Tensor],
+    omitted: Sequence[int],
+    dataset: Dataset,
+    process: Process,
+    kind: str | None,
+    folder: RunFolder,
+) -> Table:
+    """What shifting the logits of the `omitted` classes does to student and baseline.
+
+    logits: of each as it was trained, on the test set. The shift of that kind is built into the
+    networks, which are written; None: into none.
+    """
+    shifts = {name: find_shifts(each, omitted, dataset, process) for name, each in networks.items()}
+    if kind:
+        blank = dataset.test.inputs[0][None].to(process.device)
+        for name, network in networks.items():
+            bias = bias_name(network, blank, len(dataset.classes))
+            build_in(network, bias, omitted, shifts[name][kind])
+            write_tensors(folder.weights(name), network.state_dict())
+    as_trained = {name: logits[name] for name in networks}
+    return table(as_trained, shifts, omitted, dataset, kind)
 
 
 def find_shifts(

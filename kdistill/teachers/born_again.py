@@ -19,10 +19,9 @@ from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.signals.signals import Answers, Signals
-from kdistill.signals.store import StoredAnswers, answers_folder
 from kdistill.teachers.ensemble import COMBINATIONS, Combined
 from kdistill.teachers.network import NetworkTeacher
-from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
+from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze, stored_answers
 from kdistill.teachers.together import combinations_table
 
 
@@ -49,12 +48,8 @@ class Generation(NetworkTeacher):
         """The generation before: its stored answers, or itself where inputs are augmented."""
         if self.augmentation:
             return self.before
-        process = context.process
-        folder = answers_folder(context.cache, self.before.hash, examples, process.precision)
-        stored = StoredAnswers(self.before, folder, process.device)
         quiet = context.warnings_only()  # asking is part of this training
-        stored.collect(examples, loss.teacher_needs, quiet.listener, context.dataset.name)
-        return stored
+        return stored_answers(self.before, examples, loss.teacher_needs, quiet)
 
 
 class BornAgain:

@@ -91,15 +91,16 @@ class Community(NetworkTeacher):
         """The members by their losses, or the combined answer by its own."""
         if self.learning == "average":
             return Objective(self.network, loss)
+        community = Members(members_of(self.network))  # the same modules
+        if self.learning == "alone":
+            return Objective(community, Peers(loss, None, 0.0, self.combine))
         peers: Loss = build(self.peers, key="teacher.peers")
         if peers.teacher_needs != {"logits"}:
             raise UserError(
                 "teacher.peers: members compare their logits, and this loss does not; "
                 "use loss@teacher.peers=soft_targets, or teacher.learning=alone"
             )
-        weight = self.peer_weight if self.learning == "codistillation" else 0.0
-        community = Members(members_of(self.network))  # the same modules
-        return Objective(community, Peers(loss, peers, weight, self.combine))
+        return Objective(community, Peers(loss, peers, self.peer_weight, self.combine))
 
     def validator(self, context: Context) -> Validate:
         """The combined answer, and the mean of what the members score."""

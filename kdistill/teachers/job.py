@@ -42,7 +42,7 @@ class Job:
     def context(self, listener: Listener) -> Context:
         """The run as the process that does the job sees it."""
         self.code.load()
-        dataset: Dataset = pickle.loads(self.data)
+        dataset: Dataset = pickle.loads(self.data)  # as the job itself came: no file of a stranger
         process = copy(self.process).start()
 
         def resume_point(stage: str) -> ResumePoint | None:

@@ -28,18 +28,19 @@ class Peers(Loss):
     v_k is what the other members say at this step, combined as an ensemble's logits are, and held
     fixed: no gradient reaches a member through its peers' targets. The sum (not the mean) gives
     each member the gradient that it would have alone; the terms own and peers are means over the
-    members. weight >= 0. `own` asks no teacher, `peers` compares logits; at least two members.
+    members. weight >= 0. `own` asks no teacher, `peers` compares logits (None: nobody is compared
+    with); at least two members.
     """
 
     teacher_needs = frozenset[str]()  # nobody but the members themselves
     weight: Tensor
 
-    def __init__(self, own: Loss, peers: Loss, weight: float, combine: str) -> None:
+    def __init__(self, own: Loss, peers: Loss | None, weight: float, combine: str) -> None:
         super().__init__()
-        self.own, self.peers, self.combine = own, peers, combine
+        self.own, self.combine = own, combine
+        self.peers = peers if weight > 0 else None
         self.register_buffer("weight", number("peer_weight", weight, 0))
-        self.compares = weight > 0
-        self.needs_labels = own.needs_labels or (self.compares and peers.needs_labels)
+        self.needs_labels = own.needs_labels or bool(self.peers and self.peers.needs_labels)
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         said = logits_of(student)  # [members, batch, classes]
@@ -47,11 +48,11 @@ class Peers(Loss):
         for member, logits in enumerate(said):
             asked = Signals(logits=logits)
             own.append(self.own(asked, None, batch)["total"])
-            if self.compares:
+            if self.peers:
                 taught = Signals(logits=of_the_others(said.detach(), member, self.combine))
                 peers.append(self.peers(asked, taught, batch)["total"])
         each = torch.stack(own)
-        if not self.compares:
+        if not self.peers:
             return {"total": each.sum(), "own": each.mean()}
         towards = torch.stack(peers)
         total = (each + self.weight * towards).sum()

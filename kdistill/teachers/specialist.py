@@ -20,12 +20,12 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.predict import BATCH
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.losses.full_softmax import FullSoftmax
 from kdistill.losses.loss import Loss
+from kdistill.signals.ask import LOGITS
 from kdistill.signals.signals import Answers
-from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.teachers.full_softmax import FullSoftmax
 from kdistill.teachers.network import NetworkTeacher
-from kdistill.teachers.teacher import Context
+from kdistill.teachers.teacher import Context, stored_answers
 
 
 class Specialist(NetworkTeacher):
@@ -99,11 +99,7 @@ class Specialist(NetworkTeacher):
             return super().taught_by(examples, loss, context)
         if self.augmentation:
             return self.generalist
-        precision, quiet = context.process.precision, context.warnings_only()
-        folder = answers_folder(context.cache, self.generalist.hash, examples, precision)
-        stored = StoredAnswers(self.generalist, folder, context.process.device)
-        stored.collect(examples, frozenset({"logits"}), quiet.listener, context.dataset.name)
-        return stored
+        return stored_answers(self.generalist, examples, LOGITS, context.warnings_only())
 
     def describe(self, data: str) -> str:
         return f"{super().describe(data)}, specialist of {len(self.specialty.classes)} classes"

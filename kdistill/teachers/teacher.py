@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from kdistill.artifacts.result import Table
-from kdistill.data.batch import Batch, Dataset
+from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.events import Event, Listener, Warned
 from kdistill.measures.classification import Classification
 from kdistill.signals.ask import LOGITS, ask
 from kdistill.signals.signals import Signals
+from kdistill.signals.store import StoredAnswers, answers_folder
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,16 @@ class Tabulated(Protocol):
     def tables(self, dataset: Dataset, process: Process) -> list[Table]:
         """Asked once, after training, when the run is measured; may read the test set."""
         ...
+
+
+def stored_answers(
+    teacher: Teacher, examples: Examples, needs: frozenset[str], context: Context
+) -> StoredAnswers:
+    """What a prepared teacher says about `examples`: from the cache, or asked for now."""
+    folder = answers_folder(context.cache, teacher.hash, examples, context.process.precision)
+    stored = StoredAnswers(teacher, folder, context.process.device)
+    stored.collect(examples, needs, context.listener, context.dataset.name)
+    return stored
 
 
 def freeze(network: nn.Module) -> nn.Module:

@@ -7,7 +7,7 @@ from kdistill.data.augmentation import Shift
 from kdistill.data.batch import Batch, Dataset
 from kdistill.data.streams import EpochStream
 from kdistill.data.tensors import from_tensors
-from kdistill.data.transfer import LoaderSet, TrainingSet, lacking
+from kdistill.data.transfer import LoaderSet, TrainingSet
 from kdistill.errors import UserError
 
 CPU = torch.device("cpu")
@@ -134,13 +134,13 @@ def test_a_loader_is_asked_live() -> None:
 
 def test_classes_that_are_lacking_are_those_the_training_set_has_and_it_has_not() -> None:
     dataset = _dataset()
-    assert lacking(TrainingSet(), dataset) == []
-    assert lacking(TrainingSet(omit_classes=["dog", 0]), dataset) == [0, 3]
-    assert lacking(TrainingSet(fraction=1e-9), dataset) != []  # one example has one class
-    assert lacking(TrainingSet(), _dataset(labelled=False)) == []
+    assert TrainingSet().lacking(dataset) == []
+    assert TrainingSet(omit_classes=["dog", 0]).lacking(dataset) == [0, 3]
+    assert TrainingSet(fraction=1e-9).lacking(dataset) != []  # one example has one class
+    assert TrainingSet().lacking(_dataset(labelled=False)) == []
     known = from_tensors(
         (dataset.train.inputs, dataset.train.labels),
         (dataset.train.inputs, dataset.train.labels),
         classes=[*NAMES, "emu"],
     )
-    assert lacking(TrainingSet(omit_classes=["bee"]), known) == [1]  # nobody has seen an emu
+    assert TrainingSet(omit_classes=["bee"]).lacking(known) == [1]  # nobody has seen an emu

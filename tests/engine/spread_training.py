@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from kdistill import ranks
@@ -136,7 +137,8 @@ def main(folder: Path) -> None:
     made["asked"] = ranks.gathered(made["ddp stored torch.float32"]["asked"])
     if ranks.first():
         torch.save(made, folder / "made.pt")
-    ranks.leave()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
-from kdistill.losses.full_softmax import FullSoftmax
 from kdistill.signals.signals import Signals
+from kdistill.teachers.full_softmax import FullSoftmax
 
 
 def test_each_half_has_its_own_targets() -> None:
