@@ -1,8 +1,14 @@
-"""`python -m kdistill` is `kdistill`."""
+"""`python -m kdistill` is `kdistill`; also what each of several processes of one run is."""
 
+import os
 import sys
 
 from kdistill.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if "RANK" in os.environ:  # gloo's threads can abort while Python ends (pytorch/pytorch#179291)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -4,12 +4,12 @@ python spread_training.py FOLDER
 torchrun --standalone --nproc-per-node 2 spread_training.py FOLDER
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from kdistill import ranks
@@ -137,9 +137,8 @@ def main(folder: Path) -> None:
     made["asked"] = ranks.gathered(made["ddp stored torch.float32"]["asked"])
     if ranks.first():
         torch.save(made, folder / "made.pt")
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    os._exit(0)  # as kdistill's own processes end: see kdistill/__main__.py
