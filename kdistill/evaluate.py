@@ -1,12 +1,13 @@
-"""Measuring the three models beside each other: the one reading of the test set."""
+"""Measuring the three classifiers beside each other: the one reading of the test set."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import write_tensors
-from kdistill.artifacts.result import Measure, ModelResult
+from kdistill.artifacts.result import Measure, ModelResult, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset, Examples
 from kdistill.engine.predict import predict
@@ -15,9 +16,36 @@ from kdistill.errors import UserError
 from kdistill.measures.classification import Classification, divergences, log_probabilities
 from kdistill.measures.cost import cost
 from kdistill.measures.significance import closed_gap, mcnemar
-from kdistill.teachers.teacher import Teacher
+from kdistill.parts import Parts
+from kdistill.students.repair import repair
 
 SHOWN = 8  # inputs in the gallery
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run has shown of its models."""
+
+    models: dict[str, ModelResult | None]  # teacher, student, baseline; None: there is none
+    gain: dict[str, float | None]  # closed_gap, p_value
+    tables: list[Table]
+
+
+def judge_classifiers(
+    parts: Parts, networks: Mapping[str, nn.Module], folder: RunFolder
+) -> Findings:
+    """Measure `networks` (student, and baseline and teacher where there are), and keep what they
+    predict; first a student that lacks classes is repaired, if the run says so."""
+    data, process = parts.dataset, parts.process
+    logits, tables = test_logits(networks, data, process), []
+    taught = {name: network for name, network in networks.items() if name != "teacher"}
+    if omitted := parts.transfer.lacking(data):
+        tables.append(repair(taught, logits, omitted, data, process, parts.repair, folder))
+        if parts.repair:
+            logits |= test_logits(taught, data, process)
+    models = measure_models(parts, networks, logits, folder)
+    write_predictions(data, logits, folder)
+    return Findings(models, gain(models, logits, data.test.labels, parts.measure.main), tables)
 
 
 def test_logits(
@@ -40,15 +68,13 @@ def _logits(
 
 
 def measure_models(
+    parts: Parts,
     networks: Mapping[str, nn.Module],
-    teacher: Teacher | None,
     logits: Mapping[str, Tensor],
-    dataset: Dataset,
-    measure: Classification,
-    process: Process,
     folder: RunFolder,
 ) -> dict[str, ModelResult | None]:
     """What teacher, student and baseline score and cost; None for one that is not there."""
+    dataset, measure, process, teacher = parts.dataset, parts.measure, parts.process, parts.teacher
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
     group = dataset.test.group

@@ -1,14 +1,11 @@
 """The figures of a run put side by side, as its result."""
 
-from collections.abc import Mapping
 from typing import Any
-
-from torch import Tensor
 
 from kdistill.artifacts.environment import environment
 from kdistill.artifacts.files import fingerprint
-from kdistill.artifacts.result import ModelResult, Result, Table
-from kdistill.evaluate import compression, gain
+from kdistill.artifacts.result import Result
+from kdistill.evaluate import Findings, compression
 from kdistill.parts import Parts
 
 
@@ -24,20 +21,18 @@ def seconds_of(stages: list[dict[str, Any]]) -> dict[str, float]:
 
 def result_of(
     parts: Parts,
-    models: dict[str, ModelResult | None],
-    logits: Mapping[str, Tensor],
+    found: Findings,
     signals: dict[str, Any],
     seconds: dict[str, float],
     warnings: list[str],
-    tables: list[Table],
 ) -> Result:
     """The figures side by side."""
-    data, main = parts.dataset, parts.measure.main
+    data, models = parts.dataset, found.models
     return Result(
         experiment=parts.name,
         seed=parts.seed,
         config_hash=fingerprint(dict(parts.config)),
-        main=main,
+        main=parts.measure.main,
         seconds=seconds,
         dataset={
             "name": data.name,
@@ -52,9 +47,9 @@ def result_of(
         },
         models=models,
         compression=compression(models["teacher"], models["student"]),
-        gain=gain(models, logits, data.test.labels, main),
+        gain=found.gain,
         signals=signals,
         environment=environment(parts.process.name),
         warnings=warnings,
-        tables=tables,
+        tables=found.tables,
     )

@@ -27,7 +27,7 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
-from kdistill.evaluate import measure_models, test_logits, write_predictions
+from kdistill.evaluate import judge_classifiers
 from kdistill.events import (
     EpochEnded,
     Event,
@@ -44,7 +44,6 @@ from kdistill.parts import Parts, make_student, student_seed
 from kdistill.report.write import write_report
 from kdistill.signals.signals import Answers
 from kdistill.signals.store import stored_bytes, too_large
-from kdistill.students.repair import repair
 from kdistill.teachers.chance import at_chance
 from kdistill.teachers.teacher import Context, Tabulated, stored_answers
 
@@ -186,26 +185,15 @@ class Work:
         """Measure all models, put the figures side by side and write the report."""
         parts, folder, started = self.parts, self.folder, time.monotonic()
         self.tell(StageStarted("evaluate"))
-        taught = dict(networks)
         if parts.teacher:
             networks["teacher"] = parts.teacher.network
-        logits, tables = test_logits(networks, parts.dataset, parts.process), []
-        if omitted := parts.transfer.lacking(parts.dataset):
-            tables.append(
-                repair(taught, logits, omitted, parts.dataset, parts.process, parts.repair, folder)
-            )
-            if parts.repair:
-                logits |= test_logits(taught, parts.dataset, parts.process)
-        models = measure_models(
-            networks, parts.teacher, logits, parts.dataset, parts.measure, parts.process, folder
-        )
-        write_predictions(parts.dataset, logits, folder)
+        found = judge_classifiers(parts, networks, folder)
         if isinstance(parts.teacher, Tabulated):
-            tables += parts.teacher.tables(parts.dataset, parts.process)
+            found.tables.extend(parts.teacher.tables(parts.dataset, parts.process))
         self.tell(StageEnded("evaluate", time.monotonic() - started))
         seconds = seconds_of(read_lines(folder.stages))
         told = dict.fromkeys(line["message"] for line in read_lines(folder.warnings))
-        result = result_of(parts, models, logits, signals, seconds, [*told], tables)
+        result = result_of(parts, found, signals, seconds, [*told])
         result.write(folder.result)
         write_report(folder)
         folder.end()

@@ -12,10 +12,14 @@ from kdistill.artifacts.result import ModelResult
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset
 from kdistill.data.tensors import from_tensors
+from kdistill.data.transfer import TrainingSet
+from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
+from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures import cost
 from kdistill.measures.classification import Classification
+from kdistill.parts import Parts
 from kdistill.teachers.frozen import Frozen
 
 CLASSES = 3
@@ -51,13 +55,30 @@ def part(n: int, seed: int) -> tuple[Tensor, Tensor]:
     return inputs, torch.randint(CLASSES, (n,), generator=generator)
 
 
+def judged(
+    networks: dict[str, nn.Module], dataset: Dataset, folder: RunFolder
+) -> dict[str, ModelResult | None]:
+    """Models of a run whose teacher is among `networks`, or which has none."""
+    parts = Parts(
+        dataset=dataset,
+        transfer=TrainingSet(),
+        teacher=Frozen(networks["teacher"]) if "teacher" in networks else None,
+        student=networks["student"],
+        loss=SoftTargets(),
+        fit=Fit(1, 8, {}),
+        measure=Classification(),
+        process=Process().start(),
+        name="judged",
+        seed=0,
+        baseline="baseline" in networks,
+        cache=None,
+    )
+    return evaluate.judge_classifiers(parts, networks, folder).models
+
+
 def measured(dataset: Dataset, folder: RunFolder) -> dict[str, ModelResult | None]:
     networks = {"teacher": Fixed(2.0), "student": Fixed(1.0), "baseline": Fixed(-1.0)}
-    process = Process().start()
-    logits = evaluate.test_logits(networks, dataset, process)
-    evaluate.write_predictions(dataset, logits, folder)
-    teacher, measure = Frozen(networks["teacher"]), Classification()
-    return evaluate.measure_models(networks, teacher, logits, dataset, measure, process, folder)
+    return judged(networks, dataset, folder)
 
 
 def test_every_model_is_measured_on_the_validation_part_too(folder: RunFolder) -> None:
@@ -94,11 +115,8 @@ def test_nan_on_validation_data_is_told(folder: RunFolder) -> None:
     broken = part(20, 2)
     broken[0][3] = 1e30
     dataset = from_tensors(part(30, 1), part(40, 3), broken, CLASSES, "made")
-    networks = {"student": Overflowing()}
-    process, measure = Process().start(), Classification()
-    logits = evaluate.test_logits(networks, dataset, process)
     with pytest.raises(UserError, match="student: its logits on the validation set are NaN"):
-        evaluate.measure_models(networks, None, logits, dataset, measure, process, folder)
+        judged({"student": Overflowing()}, dataset, folder)
 
 
 class Overflowing(nn.Module):
