@@ -24,7 +24,8 @@ def _made(group: str, name: str, *overrides: str) -> object:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_dataset_config_makes_a_source(tmp_path: Path, name: str) -> None:
-    place = {"digits": None, "some_classes": "dataset.source.path"}.get(name, "dataset.path")
+    inner = dict.fromkeys(("binarised", "some_classes"), "dataset.source.path")
+    place = {"digits": None, **inner}.get(name, "dataset.path")
     source = _made("dataset", name, *([f"{place}={tmp_path / 'x.npz'}"] if place else []))
     if name in ("image_folder", "tensors"):
         with pytest.raises(UserError, match=r"x.npz"):
