@@ -3,12 +3,16 @@
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -77,6 +81,22 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: damaged JSON ({error}); delete it and run again") from None
+
+
+def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The arrays in a .npz file; UserError when it is missing or damaged, or holds objects."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        # a pickle could run code; and numpy leaves a damaged file open that it opened itself
+        with path.open("rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it is one array; name several with numpy.savez")
+            with file:
+                return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: not a readable .npz file ({error})") from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -1,13 +1,12 @@
 """A user's own arrays: from a .npz or .safetensors file, or handed over by a library call."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.files import read_npz, read_tensors
 from kdistill.data.arrays import (
     check_range,
     checked_inputs,
@@ -152,13 +151,4 @@ def _read(path: Path) -> dict[str, Array]:
         raise UserError(f"dataset.path={path}: must end in .npz or .safetensors")
     if not path.is_file():
         raise UserError(f"dataset.path={path}: no such file in {Path.cwd()}")
-    try:
-        # a pickle could run code; and numpy leaves a damaged file open that it opened itself
-        with path.open("rb") as opened:
-            file = np.load(opened, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ValueError("it is one array; name several with numpy.savez")
-            with file:
-                return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a readable .npz file ({error})") from None
+    return dict(read_npz(path))

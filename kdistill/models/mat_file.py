@@ -1,0 +1,66 @@
+"""Reads the numeric arrays of a .mat file of MATLAB 5 to 7, a format of tagged elements.
+
+scipy's reader ends the whole process (SIGSEGV) over some damaged files, and a stranger's file may
+be one; this one refuses them. Format: "MAT-File Format", The MathWorks, chapter 1.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kdistill.errors import UserError
+
+_MATRIX, _COMPRESSED = 14, 15  # types of elements
+_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4"}
+_NUMBERS |= {7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_NUMERIC = range(6, 16)  # classes of arrays, double to uint64; others are text, cells, sparse ...
+_COMPLEX = 0x0800  # the flag of an array with an imaginary part
+
+
+def read_mat(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Its real arrays by name, of two or more dimensions; other things in it are passed over.
+
+    UserError when the file is damaged, or of MATLAB 4 or 7.3.
+    """
+    raw = memoryview(path.read_bytes())
+    if bytes(raw[124:128]) not in (b"\x00\x01IM", b"\x01\x00MI"):
+        raise UserError(
+            f"{path}: not a .mat file of MATLAB 5 to 7; write one with save(..., '-v7')"
+        )
+    order = "<" if bytes(raw[126:128]) == b"IM" else ">"
+    try:
+        return dict(_arrays(raw[128:], order))
+    except (ValueError, KeyError, struct.error, zlib.error, MemoryError) as error:
+        raise UserError(f"{path}: not a readable .mat file ({error or 'too large'})") from None
+
+
+def _arrays(raw: memoryview, order: str) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    for kind, body in _elements(raw, order):
+        if kind == _COMPRESSED:
+            yield from _arrays(memoryview(zlib.decompress(body)), order)
+        elif kind == _MATRIX:
+            flags, shape, name, *parts = _elements(body, order)
+            about = int(np.frombuffer(flags[1], f"{order}u4")[0])
+            if about & 0xFF in _NUMERIC and not about & _COMPLEX:
+                ((stored, values),) = parts
+                numbers = np.frombuffer(values, order + _NUMBERS[stored])
+                sizes = np.frombuffer(shape[1], f"{order}i4").tolist()
+                yield bytes(name[1]).decode(), numbers.reshape(sizes, order="F")
+
+
+def _elements(raw: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """(type, content) of each element in `raw`; ValueError where one is cut short."""
+    while raw:
+        kind, size = struct.unpack(f"{order}II", raw[:8])
+        if kind >> 16:  # a small element: size and type share a word, the content the next
+            kind, size, start, end = kind & 0xFFFF, kind >> 16, 4, 8
+        else:
+            start, end = 8, 8 + size + (0 if kind == _COMPRESSED else -size % 8)
+        if len(raw) < start + size:
+            raise ValueError("it is cut short")
+        yield kind, raw[start : start + size]
+        raw = raw[end:]
