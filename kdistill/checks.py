@@ -15,6 +15,8 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
+from kdistill.measures.classification import Classification
+from kdistill.measures.density import Density
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
 from kdistill.students.repair import bias_name
@@ -31,17 +33,29 @@ def check_parts(parts: Parts) -> None:
     check_workers(parts.teacher, parts.process)
     parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
     labelled = parts.transfer.labelled(parts.dataset)
-    if not labelled and (parts.loss.needs_labels or parts.baseline):
+    wanted = parts.loss.needs_labels or (parts.baseline and bool(parts.dataset.classes))
+    if not labelled and wanted:
         who = "the loss" if parts.loss.needs_labels else "the baseline"
         raise UserError(
             f"transfer: {who} needs labels, and these inputs have none; "
             "set loss.hard_weight=0 baseline=false, or give labels"
         )
-    if not len(parts.dataset.test) or parts.dataset.test.labels is None:
-        raise UserError("dataset: without a labelled test set nothing can be measured")
+    check_domain(parts.loss, parts.measure, parts.dataset)
     check_repair(parts.repair, parts.transfer, parts.dataset)
     shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
     parts.loss.bind(shapes, shapes)
+
+
+def check_domain(loss: Loss, measure: Classification | Density, dataset: Dataset) -> None:
+    """Refuse a loss or a measure of classifiers for data without classes, and the other way."""
+    of_densities = isinstance(measure, Density)
+    if not dataset.classes and not of_densities:
+        raise UserError("measure: these data have no classes; use measure=density, or other data")
+    if of_densities == ("logits" in loss.student_needs):
+        kind = "densities: likelihood, say" if of_densities else "classifiers: soft_targets, say"
+        raise UserError(f"loss: with this measure it must be one of {kind}")
+    if dataset.classes and (not len(dataset.test) or dataset.test.labels is None):
+        raise UserError("dataset: without a labelled test set nothing can be measured")
 
 
 def check_repair(repair: str | None, transfer: Transfer, dataset: Dataset) -> None:
@@ -128,7 +142,9 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     check_normalisation(student, parts.transfer.count(data), parts.fit.batch_size)
     blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
     row = torch.zeros(2, dtype=torch.int64)
-    batch = Batch(blank, row, row, row)
+    batch = Batch(blank, row if classes else None, row, row)
+    if parts.loss.needs_own:
+        batch = replace(batch, inputs=blank.float(), own=torch.tensor([False, True]))
     check_derivatives(parts.loss, student)
     objective = Objective(deepcopy(student), deepcopy(parts.loss))
     parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
@@ -137,7 +153,8 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
             bias_name(student, blank, classes)
         needs = parts.loss.student_needs | parts.loss.teacher_needs
         said = ask(objective.student, batch, needs)
-        terms = objective(batch, replace(said, logits=torch.zeros(2, classes)))
+        taught = {"logits": torch.zeros(2, classes)} if classes else {}
+        terms = objective(batch, replace(said, **taught))
         check_terms(terms, parts.loss)
         terms["total"].backward()
     except UserError:
@@ -145,7 +162,7 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     except Exception as error:  # a user's own module may raise anything
         line = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(f"student and loss: a step on two blank inputs fails: {line}") from error
-    if said.logits is None or said.logits.shape != (2, classes):
+    if classes and (said.logits is None or said.logits.shape != (2, classes)):
         shape = None if said.logits is None else [*said.logits.shape]
         raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")
 

@@ -19,6 +19,7 @@ from kdistill.errors import UserError
 from kdistill.events import Listener
 from kdistill.losses.loss import Loss
 from kdistill.measures.classification import Classification
+from kdistill.measures.density import Density
 from kdistill.parts import Parts
 from kdistill.paths import cache_folder
 from kdistill.pipeline import run
@@ -52,7 +53,7 @@ class Recipe:
     student: Mapping[str, Any]
     loss: Loss
     fit: Fit
-    measure: Classification
+    measure: Classification | Density
     process: Process
     cache: Path | None
     save_every: float

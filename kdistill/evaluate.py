@@ -36,6 +36,7 @@ def judge_classifiers(
 ) -> Findings:
     """Measure `networks` (student, and baseline and teacher where there are), and keep what they
     predict; first a student that lacks classes is repaired, if the run says so."""
+    assert isinstance(parts.measure, Classification)  # of data with classes: check_domain
     data, process = parts.dataset, parts.process
     logits, tables = test_logits(networks, data, process), []
     taught = {name: network for name, network in networks.items() if name != "teacher"}
@@ -75,6 +76,7 @@ def measure_models(
 ) -> dict[str, ModelResult | None]:
     """What teacher, student and baseline score and cost; None for one that is not there."""
     dataset, measure, process, teacher = parts.dataset, parts.measure, parts.process, parts.teacher
+    assert isinstance(measure, Classification)
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
     group = dataset.test.group

@@ -21,10 +21,12 @@ from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.evaluate import test_logits
+from kdistill.evaluate_density import measured_again
 from kdistill.events import Listener, Warned, silent
 from kdistill.losses.loss import Loss
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures.classification import Classification
+from kdistill.measures.density import Density
 from kdistill.models.network import Network, make_network
 from kdistill.parts import Parts
 from kdistill.pipeline import run
@@ -178,6 +180,8 @@ def evaluate_run(
     present = {name: net.to(parts.process.device) for name, net in networks.items() if net}
     for warning in parts.dataset.warnings:
         listener(Warned(warning))
+    if isinstance(parts.measure, Density):
+        return measured_again(parts, present)
     test = parts.dataset.test
     logits = test_logits(present, parts.dataset, parts.process)
     said = kept.predictions.get("teacher")

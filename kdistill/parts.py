@@ -15,6 +15,7 @@ from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.losses.loss import Loss
 from kdistill.measures.classification import Classification
+from kdistill.measures.density import Density
 from kdistill.models.network import make_network
 from kdistill.teachers.teacher import Teacher
 
@@ -29,7 +30,7 @@ class Parts:
     student: nn.Module | Mapping[str, Any]
     loss: Loss
     fit: Fit
-    measure: Classification
+    measure: Classification | Density
     process: Process  # started
     name: str
     seed: int

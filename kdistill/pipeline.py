@@ -22,12 +22,15 @@ from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
+from kdistill.data.batch import Stream
+from kdistill.data.own_samples import Exact, WithOwn
 from kdistill.engine import stop
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
 from kdistill.evaluate import judge_classifiers
+from kdistill.evaluate_density import judge_densities
 from kdistill.events import (
     EpochEnded,
     Event,
@@ -38,7 +41,9 @@ from kdistill.events import (
     silent,
 )
 from kdistill.losses.hard_labels import HardLabels
+from kdistill.losses.likelihood import Likelihood
 from kdistill.losses.loss import Loss
+from kdistill.models.network import inner
 from kdistill.outcome import result_of, seconds_of
 from kdistill.parts import Parts, make_student, student_seed
 from kdistill.report.write import write_report
@@ -71,7 +76,8 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
         work.train(student, parts.loss, answers, "student")
         networks = {"student": student}
         if parts.baseline:
-            work.train(twin, HardLabels(), None, "baseline")
+            alone = HardLabels() if parts.dataset.classes else Likelihood()
+            work.train(twin, alone, None, "baseline")
             networks["baseline"] = twin
         return ranks.decided(lambda: work.conclude(networks, signals))
 
@@ -152,8 +158,8 @@ class Work:
         resume = self.resume_point(stage)
         if ranks.agree(file.is_file()) and self._finished(student, stage, file):
             return
-        stream = parts.transfer.stream(parts.dataset, parts.fit.batch_size, seed, process.device)
-        validate = validator(parts.dataset.validation, parts.measure.validate, process)
+        stream = self.stream(student, loss, stage)
+        validate = validator(parts.dataset.validation, parts.measure, process)
         with stop.deferred():
             parts.fit(
                 Objective(student, loss),
@@ -169,6 +175,16 @@ class Work:
             if ranks.first():
                 write_tensors(file, student.state_dict())
             resume.remove()
+
+    def stream(self, student: nn.Module, loss: Loss, stage: str) -> Stream:
+        """The inputs of that stage, and the student's own samples where the loss needs them."""
+        parts, seed = self.parts, student_seed(self.parts)
+        transfer = parts.transfer if stage == "student" else parts.transfer.alone()
+        sampler = inner(parts.teacher.network) if parts.teacher else None
+        stream = transfer.stream(
+            parts.dataset, parts.fit.batch_size, seed, parts.process.device, sampler
+        )
+        return WithOwn(stream, Exact(inner(student)), seed) if loss.needs_own else stream
 
     def _finished(self, student: nn.Module, stage: str, file: Path) -> bool:
         """Load what was trained before an interruption; False, with a warning, when damaged."""
@@ -187,7 +203,8 @@ class Work:
         self.tell(StageStarted("evaluate"))
         if parts.teacher:
             networks["teacher"] = parts.teacher.network
-        found = judge_classifiers(parts, networks, folder)
+        judge = judge_classifiers if parts.dataset.classes else judge_densities
+        found = judge(parts, networks, folder)
         if isinstance(parts.teacher, Tabulated):
             found.tables.extend(parts.teacher.tables(parts.dataset, parts.process))
         self.tell(StageEnded("evaluate", time.monotonic() - started))

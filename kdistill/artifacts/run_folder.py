@@ -49,6 +49,16 @@ class RunFolder:
     def baseline(self) -> Path:
         return self.path / "baseline.safetensors"
 
+    @property
+    def densities(self) -> Path:
+        """Of densities: index [n] of the test data, and log p(x) [n] by model."""
+        return self.path / "densities.safetensors"
+
+    @property
+    def samples(self) -> Path:
+        """Of densities: uint8 0 or 255 [shown, *input] by model."""
+        return self.path / "samples.safetensors"
+
     def weights(self, model: str) -> Path:
         """Of the "student" or the "baseline"."""
         return {"student": self.student, "baseline": self.baseline}[model]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ class Batch:
     index: Tensor | None = None  # [batch] int64, position in the data set; None: generated inputs
     key: Tensor | None = None  # [batch] int64, the root of all randomness of each sample
     share: float = 1.0  # of the samples of the whole batch, where several processes divide it
+    own: Tensor | None = None  # [batch] bool: drawn from the model that is trained; None: no row
 
     def __len__(self) -> int:
         return self.inputs.shape[0]
@@ -97,9 +98,9 @@ class Stream(Protocol):
 
     def __next__(self) -> Batch: ...
 
-    def state_dict(self) -> dict[str, int]: ...
+    def state_dict(self) -> dict[str, Any]: ...
 
-    def load_state_dict(self, state: dict[str, int]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
     def shared(self, rank: int, world: int) -> "Stream":
         """Itself, from now on giving each of `world` processes its part of every batch."""

@@ -34,19 +34,24 @@ class Binarised:
         """UserError for inputs that are no pictures in uint8, or do not fit into memory."""
         whole = self.source.load()
         name = fingerprint(whole.fingerprint, self.how, self.seed)
-        parts = {
-            part: self._bits(getattr(whole, part), part) for part in ("train", "validation", "test")
-        }
-        parts["train"] = replace(parts["train"], origin=name)
         note = f"{whole.name} in bits ({self.how}). {whole.note}".strip()
-        return replace(whole, name="binarised", fingerprint=name, classes=(), note=note, **parts)
+        return replace(
+            whole,
+            name="binarised",
+            fingerprint=name,
+            classes=(),
+            train=replace(self._bits(whole.train, "train"), origin=name),
+            validation=self._bits(whole.validation, "validation"),
+            test=self._bits(whole.test, "test"),
+            note=note,
+        )
 
     def _bits(self, examples: Examples, part: str) -> Examples:
         inputs = examples.inputs
         if not isinstance(inputs, Tensor) or inputs.dtype != torch.uint8:
             raise UserError("dataset.source: only pictures in memory (uint8) can be binarised")
         made = torch.empty_like(inputs)
-        for rows in torch.arange(len(examples)).split(SLICE):
+        for rows in torch.split(torch.arange(len(examples)), SLICE):
             grey = inputs[rows].flatten(1) / 255
             level: float | Tensor = 0.5
             if self.how == "random":

@@ -64,8 +64,17 @@ class Noise:
         """None: it is of no class."""
         return []
 
+    def alone(self) -> "Noise":
+        """Itself, which no baseline can learn from."""
+        return self
+
     def stream(
-        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        sampler: object = None,
     ) -> EpochStream:
         """The inputs, shuffled by `seed`."""
         passes = self.passes(dataset)

@@ -44,9 +44,20 @@ class Transfer(Protocol):
         """Classes that the training set has and these inputs have not, as far as labels tell."""
         ...
 
+    def alone(self) -> "Transfer":
+        """What the student learns from without the teacher: the same inputs, or as many data."""
+        ...
+
     def stream(
-        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
-    ) -> Stream: ...
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        sampler: object = None,
+    ) -> Stream:
+        """`sampler`: the teacher's model, for what consists of its samples."""
+        ...
 
 
 class TrainingSet:
@@ -92,8 +103,17 @@ class TrainingSet:
         """Whether the training set has labels."""
         return dataset.train.labels is not None
 
+    def alone(self) -> "TrainingSet":
+        """Itself."""
+        return self
+
     def stream(
-        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        sampler: object = None,
     ) -> EpochStream:
         """The examples, shuffled by `seed` and augmented; fresh where there is augmentation."""
         examples, passes = self.examples(dataset), self.passes(dataset)
@@ -176,8 +196,17 @@ class LoaderSet:
         """None that is known of."""
         return []
 
+    def alone(self) -> "LoaderSet":
+        """Itself."""
+        return self
+
     def stream(
-        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        sampler: object = None,
     ) -> LoaderStream:
         """The loader's batches as they come."""
         return LoaderStream(self._loader, device, seed)

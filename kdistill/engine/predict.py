@@ -1,6 +1,7 @@
-"""predict(): a module's logits on examples, in order, as evaluation and validation use them."""
+"""predict(): what a module says of examples, in order, as evaluation and validation use it."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,24 +14,37 @@ from kdistill.signals.ask import ask
 BATCH = 512  # one size everywhere: on a CPU the last bit of a logit depends on the batch's shape
 
 
-def predict(module: nn.Module, examples: Examples, process: Process) -> Tensor:
-    """Logits [n, classes], float32 on the CPU, in eval mode (the module's mode is restored)."""
-    training = module.training
+def predict(
+    module: nn.Module, examples: Examples, process: Process, need: str = "logits"
+) -> Tensor:
+    """Logits [n, classes] (or log_density [n]), float32 on the CPU, in eval mode (the module's mode
+    is restored)."""
+    training, needs = module.training, frozenset({need})
     module.eval()
     with torch.no_grad(), process.autocast():
-        answers = [ask(module, batch) for batch in in_order(examples, BATCH, process.device)]
+        answers = [ask(module, batch, needs) for batch in in_order(examples, BATCH, process.device)]
     module.train(training)
-    return torch.cat([said.logits.cpu() for said in answers if said.logits is not None])
+    return torch.cat([getattr(said, need).cpu() for said in answers])
+
+
+class Measures(Protocol):
+    """What judges a model's answers; see kdistill.measures."""
+
+    need: str  # the signal it is about: logits | log_density
+    validated: tuple[str, ...]  # what `validate` returns
+
+    def validate(self, said: Tensor, labels: Tensor | None) -> dict[str, float]: ...
 
 
 def validator(
-    examples: Examples, score: Callable[[Tensor, Tensor], dict[str, float]], process: Process
+    examples: Examples, measure: Measures, process: Process
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """What Fit calls after each epoch: `score(logits, labels)`; {} without labelled data."""
+    """What Fit calls after each epoch: `measure.validate`; {} without data it can judge by."""
 
     def validate(module: nn.Module) -> dict[str, float]:
-        if not len(examples) or examples.labels is None:
+        unlabelled = examples.labels is None and measure.need == "logits"
+        if not len(examples) or unlabelled:
             return {}
-        return score(predict(module, examples, process), examples.labels)
+        return measure.validate(predict(module, examples, process, measure.need), examples.labels)
 
     return validate

@@ -21,6 +21,7 @@ class Loss(nn.Module):
     student_needs: frozenset[str] = frozenset({"logits"})  # fields of Signals
     teacher_needs: frozenset[str] = frozenset({"logits"})  # empty: no teacher is asked
     needs_labels: bool = False
+    needs_own: bool = False  # samples of the student's own in every batch: Batch.own says which
     double_backward: bool = False  # whether it differentiates the student before the training does
     # which of tests/laws/ it obeys; a law it does not list must fail for it
     laws: ClassVar[frozenset[str]] = frozenset()
@@ -37,6 +38,25 @@ def logits_of(said: Signals | None) -> Tensor:
     if said is None or said.logits is None:
         raise TypeError("logits were not asked for; name them in student_needs or teacher_needs")
     return said.logits
+
+
+def log_density_of(said: Signals | None) -> Tensor:
+    """log p(x) [batch]; TypeError where a model was not asked for it."""
+    if said is None or said.log_density is None:
+        raise TypeError("log_density was not asked for; name it in student_needs or teacher_needs")
+    return said.log_density
+
+
+def given(values: Tensor, batch: Batch) -> Tensor:
+    """The rows of `values` [batch, ...] that the stream gave."""
+    return values if batch.own is None else values[~batch.own]
+
+
+def own(values: Tensor, batch: Batch) -> Tensor:
+    """The rows of `values` [batch, ...] that are samples of the student; TypeError without any."""
+    if batch.own is None:
+        raise TypeError("the batch has no samples of the student; say so by needs_own")
+    return values[batch.own]
 
 
 def labels_of(batch: Batch) -> Tensor:

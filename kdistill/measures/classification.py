@@ -22,6 +22,7 @@ class Classification:
     bins: of the calibration error, >= 1.
     """
 
+    need = "logits"
     mains: tuple[str, ...] = MAIN  # what `main` may be
 
     def __init__(self, main: str = "errors", bins: int = BINS) -> None:
@@ -57,10 +58,11 @@ class Classification:
             measures |= against_teacher(answered, log_probabilities(teacher_logits))
         return measures
 
-    validated = ("errors", "nll")  # what `validate` returns
+    validated: tuple[str, ...] = ("errors", "nll")  # what `validate` returns
 
-    def validate(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+    def validate(self, logits: Tensor, labels: Tensor | None) -> dict[str, float]:
         """What training looks at after each epoch: errors (count) and nll (nats)."""
+        assert labels is not None  # nothing is validated without
         answered = logits.double().log_softmax(1).clamp(min=FLOOR)
         wrong = (answered.argmax(1) != labels).sum()
         nll = -answered.gather(1, labels[:, None]).mean()

@@ -1,4 +1,10 @@
-"""Network: a model together with the preprocessing of its inputs; and the maker of one."""
+"""Network: a model together with the preprocessing of its inputs; and the maker of one.
+
+A classifier answers with logits [batch, classes]. A density, made for data without classes, answers
+with log p(x) [batch] (up to a constant, where it cannot be normalised); it has
+`score(inputs) -> (log p, d log p / dx)`, and `sample(count, generator)`, or `gibbs(inputs,
+generator, sweeps)` where it can only be sampled by a chain. Samples are floats of 0 and 1.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +18,7 @@ from kdistill.models.preprocessing import Pixels
 
 
 class Network(nn.Module):
-    """Raw inputs [batch, ...] to logits [batch, classes]."""
+    """Raw inputs [batch, ...] to logits [batch, classes], or to log-densities [batch]."""
 
     def __init__(self, preprocessing: nn.Module, model: nn.Module) -> None:
         super().__init__()
@@ -25,9 +31,21 @@ class Network(nn.Module):
         return model if isinstance(model, Network) else Network(Pixels(), model)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Raw inputs [batch, ...] to logits [batch, classes]."""
-        logits: Tensor = self.model(self.preprocessing(inputs))
-        return logits
+        """Raw inputs [batch, ...] to logits [batch, classes], or to log-densities [batch]."""
+        said: Tensor = self.model(self.preprocessing(inputs))
+        return said
+
+    def score(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-densities [batch] and their derivatives by the floats that the model sees."""
+        said: tuple[Tensor, Tensor] = self.model.score(  # type: ignore[operator]
+            self.preprocessing(inputs)
+        )
+        return said
+
+
+def inner(module: nn.Module) -> nn.Module:
+    """The model of a Network, which is what can be sampled; another module itself."""
+    return module.model if isinstance(module, Network) else module
 
 
 def make_network(
@@ -36,7 +54,8 @@ def make_network(
     """Make the Network of a model config, on the CPU, and ask it two inputs to see that it fits.
 
     config: `_target_`, its keys, and `preprocessing` (null or left out: `Pixels()`). The target
-    gets `input_shape` (of one input, after preprocessing) and `classes` if it has such parameters.
+    gets `input_shape` (of one input, after preprocessing) and `classes` if it has such parameters;
+    classes = 0: it is a density.
     UserError, naming `key`, where the config stands in the whole, when it cannot be built, cannot
     take such inputs or answers with another shape.
     """
@@ -68,13 +87,12 @@ def _try(network: Network, name: str, input_shape: Sequence[int], classes: int) 
             answer = network.eval()(torch.zeros(2, *input_shape))
     except Exception as error:  # a user's own model may raise anything
         raise UserError(f"{name} cannot take {given}: {_one_line(error)}") from error
+    wanted = f"logits [batch, {classes}]" if classes else "log-densities [batch]"
     if not isinstance(answer, Tensor):
-        kind = type(answer).__name__
-        raise UserError(f"{name} must answer with logits [batch, {classes}], got a {kind}")
-    if answer.shape != (2, classes):
-        raise UserError(
-            f"{name} must answer two {given} with [2, {classes}], got {list(answer.shape)}"
-        )
+        raise UserError(f"{name} must answer with {wanted}, got a {type(answer).__name__}")
+    expected = [2, classes] if classes else [2]
+    if list(answer.shape) != expected:
+        raise UserError(f"{name} must answer two {given} with {expected}, got {list(answer.shape)}")
     network.train()
 
 

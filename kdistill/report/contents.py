@@ -1,7 +1,7 @@
 """Everything a report of one run is drawn from, read from its folder once."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -25,6 +25,8 @@ class Contents:
     history: list[dict[str, Any]]  # lines of history.jsonl
     predictions: dict[str, Tensor]  # index and labels [n]; probabilities by model [n, classes]
     gallery: dict[str, Tensor]  # row [shown] of predictions, and those test inputs [shown, ...]
+    densities: dict[str, Tensor] = field(default_factory=dict)  # log p(x) [n] of test data by model
+    samples: dict[str, Tensor] = field(default_factory=dict)  # of densities [shown, ...] by model
 
     @property
     def bins(self) -> int:
@@ -55,10 +57,16 @@ def read(folder: RunFolder) -> Contents:
     machine's environment.
     """
     result = Result.read(folder.finished().result)
-    predictions = read_tensors(folder.predictions) if folder.predictions.is_file() else {}
-    gallery = read_tensors(folder.gallery) if folder.gallery.is_file() else {}
+    predictions, gallery, densities, samples = (
+        read_tensors(file) if file.is_file() else {}
+        for file in (folder.predictions, folder.gallery, folder.densities, folder.samples)
+    )
     _check(folder, predictions, gallery)
-    return Contents(result, _config(folder), read_lines(folder.history), predictions, gallery)
+    index = densities.pop("index", None)
+    if any(each.shape != getattr(index, "shape", None) for each in densities.values()):
+        raise UserError(f"{folder.densities}: damaged; its tensors are not of the same cases")
+    history = read_lines(folder.history)
+    return Contents(result, _config(folder), history, predictions, gallery, densities, samples)
 
 
 def _config(folder: RunFolder) -> dict[str, Any]:

@@ -6,12 +6,14 @@ from kdistill.report.comparison import compare
 from kdistill.report.confusion import confusions
 from kdistill.report.contents import Contents
 from kdistill.report.curves import accuracy_curves, training_curves
+from kdistill.report.densities import sorted_densities
 from kdistill.report.gallery import gallery
 from kdistill.report.markup import Markup, element, joined
 from kdistill.report.page import page, section
 from kdistill.report.page_tables import any_table, figures_table, members_table, savings_cards
 from kdistill.report.provenance import Pairs, data, origin, settings
 from kdistill.report.reliability import reliability_diagram
+from kdistill.report.samples import samples
 from kdistill.report.softness import softness
 from kdistill.report.stages import stages
 from kdistill.report.tradeoff import tradeoff
@@ -48,6 +50,7 @@ def html(contents: Contents) -> str:
         section("Cost, student against teacher", savings_cards(compared)),
         section("Where the time went", stages(contents)),
         section("Charts", _figures(contents)),
+        section("Samples", samples(contents)),
         section("Confusion", confusions(contents)),
         section("Where teacher and student disagree most", gallery(contents)),
         section("The teacher's members", members_table(compared)),
@@ -75,7 +78,7 @@ def _figures(contents: Contents) -> Markup:
     charts: list[Chart | None] = [*training_curves(contents.history, contents.result.main)]
     charts.append(accuracy_curves(contents.result, contents.history))
     charts.append(reliability_diagram(contents.predictions, contents.bins))
-    charts += [softness(contents), tradeoff(contents.result)]
+    charts += [softness(contents), sorted_densities(contents), tradeoff(contents.result)]
     drawn = [chart.figure() for chart in charts if chart]
     return element("div", *drawn, class_="figures") if drawn else Markup()
 

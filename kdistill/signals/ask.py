@@ -11,7 +11,13 @@ LOGITS = frozenset({"logits"})
 
 
 def ask(module: nn.Module, batch: Batch, needs: frozenset[str] = LOGITS) -> Signals:
-    """Logits and what else is needed, in float32 (or float64) whatever the forward pass is in."""
+    """Logits, or the log-density, and what else is needed, in float32 (or float64) whatever the
+    forward pass is in."""
+    if "score" in needs:
+        density, score = module.score(batch.inputs)  # type: ignore[operator]
+        return Signals(log_density=_wide(density), score=_wide(score))
+    if "log_density" in needs:
+        return Signals(log_density=_wide(module(batch.inputs)))
     gradients = along = None
     if "input_gradients" in needs:
         logits, gradients = input_gradients(module, batch.inputs)

@@ -16,6 +16,8 @@ class Signals:
     logits: Tensor | None = None  # [batch, classes]; of an ensemble: combined
     input_gradients: Tensor | None = None  # [batch, classes, *input]: d log p(class | x) / dx
     slopes: Tensor | None = None  # [batch, classes]: those along a direction from the sample's key
+    log_density: Tensor | None = None  # [batch]: log p(x), or log p(x) + log Z of an unnormalised p
+    score: Tensor | None = None  # [batch, *input]: d log p(x) / dx
 
 
 register_dataclass(Signals, field_names=[field.name for field in fields(Signals)])

@@ -12,12 +12,12 @@ from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import fingerprint
 from kdistill.config.build import sources
 from kdistill.data.batch import Dataset
+from kdistill.engine.predict import Measures
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.engine.stop import listening
 from kdistill.errors import UserError
 from kdistill.events import Event, Listener, Progress, Warned
-from kdistill.measures.classification import Classification
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.own_code import OwnCode
 from kdistill.teachers.teacher import Context
@@ -32,7 +32,7 @@ class Job:
     teacher: NetworkTeacher  # not prepared yet, so its configs and its name alone
     data: bytes  # the pickled Dataset: by value, because shared memory is often small
     process: Process
-    measure: Classification
+    measure: Measures
     cache: Path
     point: Path | None
     save_every: float  # s

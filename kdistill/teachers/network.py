@@ -224,7 +224,7 @@ class NetworkTeacher:
 
     def validator(self, context: Context) -> Validate:
         """What is measured of it after each epoch."""
-        return validator(context.dataset.validation, context.measure.validate, context.process)
+        return validator(context.dataset.validation, context.measure, context.process)
 
     def _resample(self, examples: Examples) -> Examples:
         generator = torch.Generator().manual_seed(self.seed)

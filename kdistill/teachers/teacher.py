@@ -10,10 +10,10 @@ from torch import nn
 
 from kdistill.artifacts.result import Table
 from kdistill.data.batch import Batch, Dataset, Examples
+from kdistill.engine.predict import Measures
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.events import Event, Listener, Warned
-from kdistill.measures.classification import Classification
 from kdistill.signals.ask import LOGITS, ask
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers, answers_folder
@@ -25,7 +25,7 @@ class Context:
 
     dataset: Dataset
     process: Process
-    measure: Classification
+    measure: Measures
     cache: Path | None  # where trained teachers are shared between runs; None: kept nowhere
     listener: Listener
     resume_point: Callable[[str], ResumePoint | None] = lambda stage: None  # of a training

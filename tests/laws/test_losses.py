@@ -1,4 +1,4 @@
-"""The laws of losses, over every option of configs/loss: what one lists holds, what not fails.
+"""The laws of classifiers' losses, over configs/loss: what one lists holds, what not fails.
 
 A loss added later is found here by its YAML. Each is tried with its defaults, and with every number
 of its config set to 0 and to 0.1 where it accepts them.
@@ -23,12 +23,15 @@ from kdistill.signals.signals import Signals
 
 CLASSES = 10
 KEYS = sample_keys(0, 0, torch.arange(6))
-OPTIONS = sorted(path.stem for path in (CONFIG_DIR / "loss").glob("[!_]*.yaml"))
 
 
 def config_of(option: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return to_plain(compose(overrides=[f"+loss={option}"]).loss)
+
+
+OPTIONS = sorted(path.stem for path in (CONFIG_DIR / "loss").glob("[!_]*.yaml"))
+OPTIONS = [option for option in OPTIONS if "logits" in build(config_of(option)).student_needs]
 
 
 def numbers(config: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

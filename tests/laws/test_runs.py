@@ -1,4 +1,4 @@
-"""The laws of every run, over every teacher and loss of configs/: small runs on 8x8 digits."""
+"""The laws of every run of classifiers, over their teachers and losses: small, on 8x8 digits."""
 
 import copy
 from itertools import product
@@ -14,6 +14,7 @@ from kdistill.artifacts.files import read_tensors
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.compose import compose as parts_of
+from kdistill.config.build import build
 from kdistill.data.streams import EpochStream
 from kdistill.engine.predict import predict
 from kdistill.errors import UserError
@@ -45,8 +46,13 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIG_DIR / group).glob("[!_]*.yaml"))
 
 
-TEACHERS = [name for name in options("teacher") if name != "none"]
-LOSSES = options("loss")
+def about_logits(loss: str) -> bool:
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return "logits" in build(compose(overrides=[f"+loss={loss}"]).loss).student_needs
+
+
+TEACHERS = [name for name in options("teacher") if name not in ("none", "rbm")]
+LOSSES = [name for name in options("loss") if about_logits(name)]
 REFUSED = ("specialists", "derivative_matching")
 
 

@@ -1,4 +1,4 @@
-"""The laws of students, over every option of configs/student: a model added later is found here."""
+"""The laws of classifiers as students, over configs/student: a model added is found here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,20 +10,27 @@ from torch import Tensor, nn
 
 from kdistill.artifacts.files import read_tensors, write_tensors
 from kdistill.artifacts.weights import load_weights
-from kdistill.config.build import to_plain
+from kdistill.config.build import parameters_of, resolve, to_plain
 from kdistill.errors import UserError
 from kdistill.models.network import Network, make_network
 from kdistill.paths import CONFIG_DIR
 
 CLASSES = 5
 SHAPES = ((1, 28, 28), (3, 32, 32))  # the first that a student takes is tried
-OPTIONS = sorted(path.stem for path in (CONFIG_DIR / "student").glob("[!_]*.yaml"))
 
 
 def config_of(option: str, *overrides: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         changes = [f"+student={option}", *overrides]
         return to_plain(compose(overrides=changes).student)
+
+
+def classifies(option: str) -> bool:
+    return "classes" in parameters_of(resolve(config_of(option)["_target_"]))
+
+
+OPTIONS = sorted(path.stem for path in (CONFIG_DIR / "student").glob("[!_]*.yaml"))
+OPTIONS = [option for option in OPTIONS if classifies(option)]
 
 
 def made(config: dict[str, Any], shape: Sequence[int], seed: int = 0) -> Network:

@@ -1,0 +1,201 @@
+"""Measuring densities beside each other: likelihood, both divergences, and log Z of the teacher."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kdistill.artifacts.files import write_tensors
+from kdistill.artifacts.result import Measure, ModelResult
+from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.data.batch import Batch
+from kdistill.data.randomness import derived
+from kdistill.engine.predict import BATCH, predict
+from kdistill.evaluate import Findings
+from kdistill.measures.cost import cost
+from kdistill.measures.density import Density, mean, negative, shifted
+from kdistill.measures.importance import Estimate
+from kdistill.measures.mixing import mixing
+from kdistill.measures.partition import (
+    NORMALISED,
+    Found,
+    Proposal,
+    best,
+    log_partitions,
+    table,
+)
+from kdistill.measures.partition import negative as minus
+from kdistill.measures.significance import closed_gap, paired_t
+from kdistill.models.network import inner
+from kdistill.models.rbm import RBM
+from kdistill.parts import Parts
+from kdistill.signals.ask import ask
+
+SHOWN = 40  # samples of each model in the report
+RECORDS = 64  # of log p~ along the chains, to see whether they mix
+NAMES = {"student": "student", "baseline": "student alone"}
+Log = Mapping[str, Tensor]  # log p(x) [n] by model, float64
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Of one model: floats [n, *input], log p(x) of them by model, and what they cost."""
+
+    inputs: Tensor
+    log: Log
+    seconds: float
+    warning: str | None = None  # of chains that do not mix
+
+
+def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: RunFolder) -> Findings:
+    """Measure `networks` (student, and baseline and teacher where there are), and keep what the
+    report draws: log-densities of the test data, and samples."""
+    assert isinstance(parts.measure, Density)  # of data without classes: check_domain
+    samples = drawn(parts, networks)
+    found = partitions(parts, networks, samples, folder)
+    log_z = best(found) if found else NORMALISED
+    tested = on_test(parts, networks)
+    measures = {name: {"log_likelihood": mean(said, "higher")} for name, said in tested.items()}
+    if "teacher" in networks:
+        if "teacher" in measures:
+            whole = shifted(measures["teacher"]["log_likelihood"], minus(log_z))
+            measures["teacher"] = {"log_likelihood": whole}
+        for name in NAMES.keys() & networks:
+            measures.setdefault(name, {}).update(divergences(name, samples, log_z))
+    models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
+    for name, network in networks.items():
+        file = None if name == "teacher" else folder.weights(name)
+        shape, device = parts.dataset.input_shape, parts.process.device
+        spent = cost(network, shape, torch.float32, file, device)
+        models[name] = ModelResult(measures.get(name, {}), spent)
+    _keep(parts, samples, tested, log_z, folder)
+    gain = _gain(models, tested, parts.measure.main)
+    return Findings(models, gain, [table(found)] if found else [])
+
+
+def measured_again(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, ModelResult]:
+    """The likelihood of the test data under each of `networks`; nothing without test data."""
+    said = on_test(parts, networks)
+    return {
+        name: ModelResult({"log_likelihood": mean(each, "higher")}) for name, each in said.items()
+    }
+
+
+def on_test(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """log p(x) of the test data by model, float64; nothing without test data."""
+    test = parts.dataset.test
+    if not len(test):
+        return {}
+    return {
+        name: predict(network, test, parts.process, "log_density").double()
+        for name, network in networks.items()
+    }
+
+
+def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]:
+    """`measure.samples` of each model; of a teacher without exact ones, by chains that begin at the
+    student's."""
+    assert isinstance(parts.measure, Density)
+    count, made = parts.measure.samples, dict[str, Samples]()
+    for name in sorted(networks, key=["student", "baseline", "teacher"].index):
+        model, started, warning = inner(networks[name]), time.monotonic(), None
+        generator = torch.Generator(parts.process.device)
+        generator.manual_seed(derived(parts.seed, f"samples of the {name}"))
+        if isinstance(model, RBM):
+            start = made["student"].inputs
+            inputs, warning = _chains(model, start, parts.measure.sweeps, generator)
+        else:
+            inputs = model.sample(count, generator)  # type: ignore[operator]
+        inputs = inputs.view(count, *parts.dataset.input_shape)
+        seconds = time.monotonic() - started
+        log = {other: log_density(network, inputs) for other, network in networks.items()}
+        made[name] = Samples(inputs, log, seconds, warning)
+    return made
+
+
+def _chains(
+    model: RBM, state: Tensor, sweeps: int, generator: torch.Generator
+) -> tuple[Tensor, str | None]:
+    """Samples after so many sweeps from `state`, and a warning where the chains do not mix."""
+    every, traces = max(sweeps // RECORDS, 1), []
+    for done in range(0, sweeps, every):
+        state = model.gibbs(state, generator, min(every, sweeps - done))
+        if 2 * done >= sweeps:  # the first half is burn-in
+            traces.append(log_density(model, state[:BATCH]))
+    return state, mixing(torch.stack(traces))
+
+
+def log_density(network: nn.Module, inputs: Tensor) -> Tensor:
+    """log p(x) [n] float64 on the CPU, up to the constant that `network` lacks."""
+    needs, said = frozenset({"log_density"}), []
+    with torch.no_grad():
+        for part in torch.split(inputs, BATCH):
+            answer = ask(network, Batch(part), needs).log_density
+            assert answer is not None
+            said.append(answer.cpu().double())
+    return torch.cat(said)
+
+
+def partitions(
+    parts: Parts,
+    networks: Mapping[str, nn.Module],
+    samples: Mapping[str, Samples],
+    folder: RunFolder,
+) -> list[Found]:
+    """log Z of the teacher by every means; nothing where it needs none."""
+    rbm = inner(networks["teacher"]) if "teacher" in networks else None
+    if not isinstance(rbm, RBM):
+        return []
+    assert isinstance(parts.measure, Density)
+    trained = {line["stage"]: float(line["seconds"]) for line in read_lines(folder.stages)}
+    proposals = [
+        Proposal(
+            NAMES[name],
+            samples[name].log["teacher"] - samples[name].log[name],
+            samples["teacher"].log["teacher"] - samples["teacher"].log[name],
+            trained.get(name, 0.0) + samples[name].seconds,
+            samples["teacher"].seconds,
+        )
+        for name in NAMES
+        if name in networks
+    ]
+    generator = torch.Generator(parts.process.device)
+    generator.manual_seed(derived(parts.seed, "annealing"))
+    counts = parts.measure.annealed_chains, parts.measure.temperatures
+    return log_partitions(rbm, proposals, *counts, generator, samples["teacher"].warning)
+
+
+def divergences(name: str, samples: Mapping[str, Samples], log_z: Estimate) -> dict[str, Measure]:
+    """KL(teacher || model) and KL(model || teacher), each on samples of the first."""
+    excess = {
+        of: mean(samples[of].log["teacher"] - samples[of].log[name], "lower")
+        for of in ("teacher", name)
+    }
+    forward, back = (shifted(each, minus(log_z)) for each in excess.values())
+    return {"kl_teacher_student": forward, "kl_student_teacher": negative(back)}
+
+
+def _gain(
+    models: Mapping[str, ModelResult | None], tested: Log, main: str
+) -> dict[str, float | None]:
+    """The gap closed; and where the likelihood decides, a paired t-test over the test inputs."""
+    of = {
+        name: each.measures[main] for name, each in models.items() if each and main in each.measures
+    }
+    closed = closed_gap(of["baseline"], of["student"], of["teacher"]) if len(of) == 3 else None
+    p_value = None
+    if main == "log_likelihood" and "baseline" in tested:
+        p_value = paired_t(tested["student"].tolist(), tested["baseline"].tolist())
+    return {"closed_gap": closed, "p_value": p_value}
+
+
+def _keep(
+    parts: Parts, samples: Mapping[str, Samples], tested: Log, log_z: Estimate, folder: RunFolder
+) -> None:
+    shown = {name: each.inputs[:SHOWN].cpu() * 255 for name, each in samples.items()}
+    write_tensors(folder.samples, {name: each.to(torch.uint8) for name, each in shown.items()})
+    if tested:
+        whole = {name: said - log_z.value * (name == "teacher") for name, said in tested.items()}
+        write_tensors(folder.densities, {"index": parts.dataset.test.index, **whole})

@@ -1,0 +1,23 @@
+"""Likelihood: the student's own, on whatever the stream brings.
+
+    total = -mean log q(x)
+
+On the teacher's samples it is KL(p || q), the teacher's entropy apart (Papamakarios 2015, chapter
+4); on data it is how a density is trained without a teacher.
+"""
+
+from torch import Tensor
+
+from kdistill.data.batch import Batch
+from kdistill.losses.loss import Loss, given, log_density_of
+from kdistill.signals.signals import Signals
+
+
+class Likelihood(Loss):
+    """The mean negative log-likelihood, in nats."""
+
+    student_needs = frozenset({"log_density"})
+    teacher_needs = frozenset[str]()
+
+    def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
+        return {"total": -given(log_density_of(student), batch).mean()}

@@ -1,0 +1,115 @@
+"""log Z of an RBM by every means that there are, each with what it cost."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
+
+import torch
+from torch import Tensor
+
+from kdistill.artifacts.result import Entry, Table
+from kdistill.measures.annealing import annealed_importance
+from kdistill.measures.bridge import bridge
+from kdistill.measures.importance import SIGMAS, Estimate, importance
+from kdistill.models.rbm import ENUMERABLE, RBM
+
+NORMALISED = Estimate(0.0, 0.0, 0.0, inf, None)  # of a density that needs no constant
+COLUMNS = ["By", "log Z, nats", "Low", "High", "Effective samples", "Seconds", "Said of it"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A normalised q: log p~ - log q at its own samples [n] and at the teacher's [m]."""
+
+    name: str
+    own: Tensor
+    teacher: Tensor
+    seconds: float  # that its training and its samples took
+    sampling: float  # that the teacher's samples took
+
+
+@dataclass(frozen=True)
+class Found:
+    """log Z by one means."""
+
+    by: str
+    estimate: Estimate
+    seconds: float  # of everything that it needed
+
+
+def log_partitions(
+    rbm: RBM,
+    proposals: Sequence[Proposal],
+    chains: int,
+    temperatures: int,
+    generator: torch.Generator,
+    warning: str | None,
+) -> list[Found]:
+    """By enumeration where one side has at most 20 units; from each proposal by importance and by
+    bridge sampling; by annealing, unless chains or temperatures is 0.
+
+    warning: why the teacher's samples are not to be trusted; the bridge then has no interval.
+    """
+    found = []
+    if min(rbm.weight.shape) <= ENUMERABLE:
+        found.append(_timed("enumeration", lambda: _exact(rbm.log_partition())))
+    for each in proposals:
+        by = f"importance sampling from the {each.name}"
+        found.append(_timed(by, partial(importance, each.own), each.seconds))
+        by, before = f"bridge from the {each.name}", each.seconds + each.sampling
+        bridged = _timed(by, partial(bridge, each.own, each.teacher), before)
+        found.append(_warned(bridged, warning) if warning else bridged)
+    if chains and temperatures:
+        run = partial(annealed_importance, rbm, chains, temperatures, generator)
+        found.append(_timed("annealed importance sampling", run))
+    return found
+
+
+def best(found: Sequence[Found]) -> Estimate:
+    """The narrowest interval without a warning; where there is none, the last estimate."""
+    widths = [
+        (said.high - said.low, place)
+        for place, said in enumerate(each.estimate for each in found)
+        if said.low is not None and said.high is not None and not said.warning
+    ]
+    return found[min(widths)[1] if widths else -1].estimate
+
+
+def negative(estimate: Estimate) -> Estimate:
+    """-log Z, with its bounds."""
+    low, high = (None if end is None else -end for end in (estimate.high, estimate.low))
+    return replace(estimate, value=-estimate.value, low=low, high=high)
+
+
+def table(found: Sequence[Found]) -> Table:
+    """What a report shows of all estimates."""
+    rows: list[list[Entry]] = []
+    for each in found:
+        said = each.estimate
+        effective = None if said.effective_samples == inf else round(said.effective_samples, 1)
+        ends = said.low, said.high
+        rows.append([each.by, said.value, *ends, effective, each.seconds, said.warning or ""])
+    note = (
+        f"Of the teacher, with {SIGMAS:g}-sigma intervals. The seconds of importance sampling and "
+        "of the bridge count the student's training, and those of the bridge the Gibbs sweeps."
+    )
+    return Table("log Z", COLUMNS, rows, note)
+
+
+def _timed(by: str, estimate: Callable[[], Estimate], before: float = 0.0) -> Found:
+    started = time.monotonic()
+    said = estimate()
+    return Found(by, said, before + time.monotonic() - started)
+
+
+def _exact(value: float) -> Estimate:
+    return replace(NORMALISED, value=value, low=value, high=value)
+
+
+def _warned(found: Found, warning: str) -> Found:
+    """Without bounds, which would be those of independent samples."""
+    said = found.estimate
+    told = f"{said.warning}; {warning}" if said.warning else warning
+    return replace(found, estimate=replace(said, low=None, high=None, warning=told))

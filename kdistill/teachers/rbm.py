@@ -1,0 +1,128 @@
+"""RBMTeacher: a restricted Boltzmann machine, trained here by CD or PCD, or read from a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdistill.artifacts.files import fingerprint
+from kdistill.data.augmentation import Augmentation
+from kdistill.data.batch import Batch, Examples, Stream
+from kdistill.data.own_samples import WithOwn
+from kdistill.engine.fit import Validate
+from kdistill.engine.process import Process
+from kdistill.errors import UserError
+from kdistill.events import StageEnded
+from kdistill.models.network import Network, inner
+from kdistill.models.rbm import RBM
+from kdistill.models.rbm_file import read_rbm
+from kdistill.teachers.network import NetworkTeacher
+from kdistill.teachers.teacher import Context, Training, freeze
+
+
+class RBMTeacher(NetworkTeacher):
+    """`hidden` >= 1 units, trained with `sweeps` >= 1 of block Gibbs a step.
+
+    chains: 0 begins them at the data of the step (CD-k, Hinton 2002); else so many chains go on
+    from step to step (PCD, Tieleman 2008). path: the file of an RBM (see
+    kdistill.models.rbm_file), which is then only read.
+    """
+
+    def __init__(
+        self,
+        fit: Mapping[str, Any],
+        hidden: int = 500,
+        sweeps: int = 25,
+        chains: int = 0,
+        seed: int = 0,
+        path: str | None = None,
+    ) -> None:
+        for name, value, least in (("sweeps", sweeps, 1), ("chains", chains, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be >= {least}, got {value}")
+        model = {"_target_": "kdistill.models.rbm.RBM", "hidden": hidden}
+        loss = {"_target_": "kdistill.losses.contrastive_divergence.ContrastiveDivergence"}
+        super().__init__(model, loss, fit, seed=seed)
+        self.path = Path(path) if path else None
+        self.sweeps, self.chains = sweeps, chains
+
+    def prepare(self, context: Context) -> None:
+        """Read the file, or train, or take from the cache what was trained."""
+        if self.path is None:
+            super().prepare(context)
+            return
+        self.process, read = context.process, read_rbm(self.path)
+        shape, visible = context.dataset.input_shape, len(read.visible_bias)
+        if torch.Size(shape).numel() != visible:
+            raise UserError(
+                f"{self.path}: its RBM has {visible} visible units, and an input of "
+                f"{context.dataset.name} has {[*shape]} numbers; use dataset=none, or other data"
+            )
+        self.hash = self.name(context.dataset.fingerprint, context.process.precision)
+        self.network = freeze(Network.wrap(read)).to(self.process.device)
+        context.listener(StageEnded(self.stage, 0.0, True, f"loaded from {self.path}"))
+
+    def _name(self, data: str, precision: str) -> str:
+        if self.path:
+            state = read_rbm(self.path).state_dict()
+            return fingerprint(self.model, *(state[key] for key in sorted(state)))
+        return fingerprint(super()._name(data, precision), self.sweeps, self.chains)
+
+    def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
+        """The one RBM: read, reused or trained."""
+        if self.path is None:
+            return super().trainings(data, precision, cache)
+        hidden = len(read_rbm(self.path).hidden_bias)
+        model = {**self.model, "hidden": hidden}
+        return [Training(self.stage, model, 0, True, f"loaded from {self.path}")]
+
+    def stream(  # type: ignore[override]
+        self,
+        examples: Examples,
+        batch_size: int,
+        process: Process,
+        augmentation: list[Augmentation],
+    ) -> Stream:
+        """The data, with samples of the model as it then is."""
+        data = super().stream(examples, batch_size, process, augmentation)
+        model = inner(self.network)
+        assert isinstance(model, RBM)
+        return WithOwn(data, Chains(model, self.sweeps, self.chains), self.seed)
+
+    def validator(self, context: Context) -> Validate:
+        """Nothing: without log Z its log-density of held-out data says nothing."""
+        return lambda module: {}
+
+    def reference(self) -> dict[str, object]:
+        return {"kind": "rbm", "hash": self.hash, "path": str(self.path) if self.path else None}
+
+
+class Chains:
+    """Block Gibbs of `model`: from the data of each batch, or of `chains` >= 1 that go on."""
+
+    def __init__(self, model: RBM, sweeps: int, chains: int) -> None:
+        self.model, self.sweeps, self.chains = model, sweeps, chains
+        self._state: Tensor | None = None  # [chains, visible], floats 0 and 1
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        start = self._state
+        if start is None or not self.chains:
+            inputs = batch.inputs.flatten(1)
+            start = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+        if self.chains and self._state is None:  # from as many data as there are, again and again
+            start = start.repeat(-(-self.chains // len(start)), 1)[: self.chains]
+        drawn = self.model.gibbs(start, generator, self.sweeps)
+        self._state = drawn if self.chains else None
+        return drawn
+
+    def state_dict(self) -> dict[str, Any]:
+        """The chains, as bits."""
+        return {"chains": None if self._state is None else self._state.to(torch.uint8).cpu()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """They go on from there."""
+        chains = state["chains"]
+        device = self.model.weight.device
+        self._state = None if chains is None else chains.float().to(device)

@@ -1,0 +1,183 @@
+"""What is measured of densities: known divergences, every log Z, and what the report keeps."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kdistill import evaluate_density
+from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.data.batch import Dataset, Examples
+from kdistill.data.transfer import TrainingSet
+from kdistill.engine.fit import Fit
+from kdistill.engine.process import Process
+from kdistill.evaluate import Findings
+from kdistill.losses.likelihood import Likelihood
+from kdistill.measures import cost
+from kdistill.measures.density import Density
+from kdistill.models.rbm import RBM
+from kdistill.parts import Parts
+from kdistill.teachers.frozen import Frozen
+
+BITS = 6
+STATES = (torch.arange(2**BITS)[:, None] >> torch.arange(BITS) & 1).float()
+
+
+class Known(nn.Module):
+    """Any distribution over six bits, as a table of its logits."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        row = (inputs.flatten(1) @ (2.0 ** torch.arange(BITS))).round().long()
+        return self.logits.log_softmax(0)[row]
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        chances = self.logits.detach().softmax(0)
+        return STATES[torch.multinomial(chances, count, replacement=True, generator=generator)]
+
+
+@pytest.fixture(autouse=True)
+def _little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "SECONDS", 0.01)
+
+
+@pytest.fixture
+def rbm() -> RBM:
+    torch.manual_seed(0)
+    made = RBM(3, (BITS,))
+    with torch.no_grad():
+        made.weight.normal_(0, 1)
+        made.visible_bias.normal_(0, 0.5)
+    return made
+
+
+def log_p(rbm: RBM) -> Tensor:
+    """Of every state, normalised."""
+    return rbm(STATES).detach().double().log_softmax(0)
+
+
+def judged(networks: dict[str, nn.Module], folder: RunFolder, test: int = 50, **how) -> Findings:
+    for file in (folder.student, folder.baseline):
+        file.write_bytes(bytes(10))
+    rows = torch.arange(test)
+    examples = Examples(STATES[rows % len(STATES)], None, rows)
+    dataset = Dataset(
+        "bits", "memory", "bits", (BITS,), (), examples, examples.take(rows[:0]), examples
+    )
+    counts = {"samples": 4000, "sweeps": 64, "annealed_chains": 100, "temperatures": 300}
+    parts = Parts(
+        dataset=dataset,
+        transfer=TrainingSet(),
+        teacher=Frozen(networks["teacher"]) if "teacher" in networks else None,
+        student=networks["student"],
+        loss=Likelihood(),
+        fit=Fit(1, 8, {}),
+        measure=Density(**{**counts, **how}),
+        process=Process().start(),
+        name="judged",
+        seed=0,
+        baseline="baseline" in networks,
+        cache=None,
+    )
+    return evaluate_density.judge_densities(parts, networks, folder)
+
+
+def test_divergences_are_those_of_the_tables(rbm: RBM, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    p, q = log_p(rbm), Known(log_p(rbm).float() + 0.5 * torch.randn(2**BITS))
+    log_q = q(STATES).detach().double()
+    found = judged({"teacher": rbm, "student": q}, RunFolder(tmp_path)).models["student"].measures
+    for name, first, second in (
+        ("kl_teacher_student", p, log_q),
+        ("kl_student_teacher", log_q, p),
+    ):
+        expected, said = float((first.exp() * (first - second)).sum()), found[name]
+        low, high = said.interval
+        error = 2 * (high - low)  # four standard errors
+        assert said.value == pytest.approx(expected, abs=error)
+        assert error < 0.1 < expected
+        assert said.n == 4000
+
+
+def test_the_teachers_likelihood_is_that_of_its_table(rbm: RBM, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    models = judged({"teacher": rbm, "student": Known(torch.zeros(2**BITS))}, folder).models
+    expected = float(log_p(rbm)[:50].mean())
+    assert models["teacher"].measures["log_likelihood"].value == pytest.approx(expected, abs=1e-5)
+    uniform = models["student"].measures["log_likelihood"]
+    assert uniform.value == pytest.approx(-BITS * torch.tensor(2.0).log().item(), abs=1e-5)
+    kept = read_tensors(folder.densities)
+    torch.testing.assert_close(kept["teacher"], log_p(rbm)[:50], rtol=0, atol=1e-5)
+    shown = read_tensors(folder.samples)
+    assert set(shown) == {"teacher", "student"}
+    assert set(shown["teacher"].unique().tolist()) == {0, 255}
+
+
+def test_every_means_finds_log_z(rbm: RBM, tmp_path: Path) -> None:
+    student, alone = Known(log_p(rbm).float() + 0.1 * torch.randn(64)), Known(torch.zeros(64))
+    networks = {"teacher": rbm, "student": student, "baseline": alone}
+    (table,) = judged(networks, RunFolder(tmp_path)).tables
+    exact = float(rbm(STATES).detach().double().logsumexp(0))
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == [
+        "enumeration",
+        "importance sampling from the student",
+        "bridge from the student",
+        "importance sampling from the student alone",
+        "bridge from the student alone",
+        "annealed importance sampling",
+    ]
+    assert rows["enumeration"][0] == pytest.approx(exact, abs=1e-6)
+    for value, low, high, *_ in rows.values():
+        assert low - 1e-6 <= exact <= high + 1e-6
+        assert high - low < 1
+        assert value == pytest.approx(exact, abs=0.2)
+    narrow, wide = (rows[f"bridge from the {name}"] for name in ("student", "student alone"))
+    assert narrow[2] - narrow[1] < wide[2] - wide[1]
+
+
+def test_a_proposal_that_is_the_teacher_knows_log_z_exactly(rbm: RBM, tmp_path: Path) -> None:
+    found = judged({"teacher": rbm, "student": Known(log_p(rbm).float())}, RunFolder(tmp_path))
+    for row in found.tables[0].rows[1:3]:
+        assert row[1] == pytest.approx(float(found.tables[0].rows[0][1]), abs=1e-5)
+        assert row[3] - row[2] < 1e-4
+    assert found.models["student"].measures["kl_teacher_student"].value == pytest.approx(
+        0, abs=1e-5
+    )
+
+
+def test_chains_that_do_not_mix_give_no_confident_number(rbm: RBM, tmp_path: Path) -> None:
+    with torch.no_grad():  # two far modes, all off and all on, of unlike weight
+        rbm.weight.fill_(8.0)
+        rbm.visible_bias.fill_(-11.9)
+        rbm.hidden_bias.fill_(-24.0)
+    found = judged({"teacher": rbm, "student": Known(torch.zeros(64))}, RunFolder(tmp_path))
+    bridge = next(row for row in found.tables[0].rows if row[0] == "bridge from the student")
+    assert bridge[2] is None
+    assert bridge[3] is None
+    assert "do not mix" in bridge[-1]
+
+
+def test_gain_is_over_the_student_alone(rbm: RBM, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    student, alone = (Known(log_p(rbm).float() + s * torch.randn(64)) for s in (0.1, 2.0))
+    found = judged({"teacher": rbm, "student": student, "baseline": alone}, RunFolder(tmp_path), 64)
+    value = {name: model.measures["log_likelihood"].value for name, model in found.models.items()}
+    gap = (value["student"] - value["baseline"]) / (value["teacher"] - value["baseline"])
+    assert found.gain["closed_gap"] == pytest.approx(gap)
+    assert found.gain["p_value"] < 0.05
+
+
+def test_without_data_and_without_a_teacher(rbm: RBM, tmp_path: Path) -> None:
+    main = {"main": "kl_teacher_student"}
+    networks = {"teacher": rbm, "student": Known(torch.zeros(64))}
+    found = judged(networks, RunFolder(tmp_path), 0, **main)
+    assert found.models["teacher"].measures == {}
+    assert set(found.models["student"].measures) == {"kl_teacher_student", "kl_student_teacher"}
+    assert not RunFolder(tmp_path).densities.exists()
+    assert judged({"student": Known(torch.zeros(64))}, RunFolder(tmp_path)).tables == []
