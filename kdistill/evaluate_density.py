@@ -14,6 +14,7 @@ from kdistill.data.batch import Batch
 from kdistill.data.randomness import derived
 from kdistill.engine.predict import BATCH, predict
 from kdistill.evaluate import Findings
+from kdistill.measures.annealing import base_odds
 from kdistill.measures.cost import cost
 from kdistill.measures.density import Density, mean, negative, shifted
 from kdistill.measures.importance import Estimate
@@ -164,7 +165,9 @@ def partitions(
     generator = torch.Generator(parts.process.device)
     generator.manual_seed(derived(parts.seed, "annealing"))
     counts = parts.measure.annealed_chains, parts.measure.temperatures
-    return log_partitions(rbm, proposals, *counts, generator, samples["teacher"].warning)
+    data = parts.dataset.train.inputs
+    odds = base_odds(data > 0) if isinstance(data, Tensor) and len(data) else None
+    return log_partitions(rbm, proposals, *counts, generator, odds, samples["teacher"].warning)
 
 
 def divergences(name: str, samples: Mapping[str, Samples], log_z: Estimate) -> dict[str, Measure]:

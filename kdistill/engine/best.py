@@ -9,9 +9,12 @@ from torch import Tensor, nn
 
 
 class Best:
-    """Looks at one epoch's validation after the other; `keep` "best" also keeps the weights."""
+    """Looks at one epoch's validation after the other; `keep` "best" also keeps the weights.
 
-    def __init__(self, monitor: str, keep: str) -> None:
+    monitor: the measure it looks at; None: the first there is.
+    """
+
+    def __init__(self, monitor: str | None, keep: str) -> None:
         self.monitor, self.keep = monitor, keep
         self.value, self.epoch, self.age = math.inf, 0, 0
         self.weights: dict[str, Tensor] | None = None
@@ -19,8 +22,10 @@ class Best:
     def offer(self, student: nn.Module, measured: Mapping[str, float]) -> None:
         """Look at one epoch's validation; the weights are copied only if they may be kept."""
         self.age += 1
-        if measured and measured[self.monitor] < self.value:
-            self.value, self.epoch, self.age = measured[self.monitor], self.epoch + self.age, 0
+        self.monitor = self.monitor or next(iter(measured), None)
+        value = measured[self.monitor] if self.monitor and measured else math.inf
+        if value < self.value:
+            self.value, self.epoch, self.age = value, self.epoch + self.age, 0
             if self.keep == "best":
                 self.weights = deepcopy(student.state_dict())
 

@@ -33,8 +33,8 @@ class Fit:
     epochs, batch_size >= 1; interval "step" | "epoch": when the scheduler steps; clip: largest norm
     of the gradients of everything trained, or None; average: decay in (0, 1) of an exponential
     moving average of the weights, which is then what is validated and kept, or None; keep "last" |
-    "best" on `monitor` (a validation measure, lower is better); patience: stop after so many epochs
-    without a new best (the best is then kept), or None.
+    "best" on `monitor` (a validation measure, lower is better; None: the first there is); patience:
+    stop after so many epochs without a new best (the best is then kept), or None.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Fit:
         clip: float | None = None,
         average: float | None = None,
         keep: str = "last",
-        monitor: str = "errors",
+        monitor: str | None = None,
         patience: int | None = None,
     ) -> None:
         for name, value in (("epochs", epochs), ("batch_size", batch_size)):
@@ -124,8 +124,8 @@ class Fit:
                     resume.save(training.state_dict(time.monotonic() - started))
             student, means = training.student(), training.terms.means()
             measured = ranks.agree(validate(student))
-            self._end_epoch(training.scheduler, measured)
             training.best.offer(student, measured)
+            self._end_epoch(training, measured)
             training.epoch += 1
             training.terms.start(training.step)
             trained = {"accuracy": means.pop(RIGHT)} if RIGHT in means else {}
@@ -184,7 +184,7 @@ class Fit:
                 "fit.keep=best, fit.patience and ReduceLROnPlateau look at validation data, and "
                 "there are none; set dataset.validation"
             )
-        if self.monitor not in measured:
+        if self.monitor and self.monitor not in measured:
             known = ", ".join(measured)
             raise UserError(f"fit.monitor={self.monitor} is not measured; choose from {known}")
 
@@ -206,10 +206,11 @@ class Fit:
         average = get_ema_multi_avg_fn(self.average)  # type: ignore[no-untyped-call]
         return AveragedModel(student, multi_avg_fn=average, use_buffers=True)
 
-    def _end_epoch(self, scheduler: LRScheduler | None, measured: Mapping[str, float]) -> None:
+    def _end_epoch(self, training: Training, measured: Mapping[str, float]) -> None:
+        scheduler = training.scheduler
         if scheduler is None or self.interval == "step":
             return
         if isinstance(scheduler, ReduceLROnPlateau):
-            scheduler.step(measured.get(self.monitor, math.inf))
+            scheduler.step(measured.get(training.best.monitor or "", math.inf))
         else:
             scheduler.step()

@@ -45,12 +45,14 @@ def log_partitions(
     chains: int,
     temperatures: int,
     generator: torch.Generator,
+    odds: Tensor | None,
     warning: str | None,
 ) -> list[Found]:
     """By enumeration where one side has at most 20 units; from each proposal by importance and by
     bridge sampling; by annealing, unless chains or temperatures is 0.
 
-    warning: why the teacher's samples are not to be trusted; the bridge then has no interval.
+    odds: `base_odds` of the data, which annealing starts from; None: there are none. warning: why
+    the teacher's samples are not to be trusted; the bridge then has no interval.
     """
     found = []
     if min(rbm.weight.shape) <= ENUMERABLE:
@@ -62,7 +64,7 @@ def log_partitions(
         bridged = _timed(by, partial(bridge, each.own, each.teacher), before)
         found.append(_warned(bridged, warning) if warning else bridged)
     if chains and temperatures:
-        run = partial(annealed_importance, rbm, chains, temperatures, generator)
+        run = partial(annealed_importance, rbm, chains, temperatures, generator, odds)
         found.append(_timed("annealed importance sampling", run))
     return found
 

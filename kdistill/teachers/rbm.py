@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.augmentation import Augmentation
-from kdistill.data.batch import Batch, Examples, Stream
+from kdistill.data.batch import Batch, Dataset, Examples, Stream
 from kdistill.data.own_samples import WithOwn
 from kdistill.engine.fit import Validate
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import StageEnded
+from kdistill.measures.annealing import base_odds
 from kdistill.models.network import Network, inner
 from kdistill.models.rbm import RBM
 from kdistill.models.rbm_file import read_rbm
@@ -47,6 +48,18 @@ class RBMTeacher(NetworkTeacher):
         super().__init__(model, loss, fit, seed=seed)
         self.path = Path(path) if path else None
         self.sweeps, self.chains = sweeps, chains
+
+    def made(self, dataset: Dataset, seed: int) -> nn.Module:
+        """The RBM before training: its visible biases are the log odds of the pixels (Hinton 2010,
+        "A practical guide to training RBMs", section 8)."""
+        network, data = super().made(dataset, seed), dataset.train.inputs
+        if not isinstance(data, Tensor) or not len(data):
+            raise UserError(
+                "teacher: an RBM is trained on data in memory; or give teacher.path=FILE"
+            )
+        with torch.no_grad():
+            inner(network).get_parameter("visible_bias").copy_(base_odds(data > 0))
+        return network
 
     def prepare(self, context: Context) -> None:
         """Read the file, or train, or take from the cache what was trained."""
