@@ -72,7 +72,9 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
         spent = cost(network, shape, torch.float32, file, device)
         models[name] = ModelResult(measures.get(name, {}), spent)
     _keep(parts, samples, tested, log_z, folder)
-    gain = _gain(models, tested, parts.measure.main)
+    main = parts.measure.main
+    cases = {"log_likelihood": tested, "kl_teacher_student": _on_teachers(samples)}
+    gain = _gain(models, main, cases.get(main, {}))
     return Findings(models, gain, [table(found)] if found else [])
 
 
@@ -180,17 +182,22 @@ def divergences(name: str, samples: Mapping[str, Samples], log_z: Estimate) -> d
     return {"kl_teacher_student": forward, "kl_student_teacher": negative(back)}
 
 
+def _on_teachers(samples: Mapping[str, Samples]) -> Log:
+    """log p(x) by model of the teacher's samples; nothing without a teacher."""
+    return samples["teacher"].log if "teacher" in samples else {}
+
+
 def _gain(
-    models: Mapping[str, ModelResult | None], tested: Log, main: str
+    models: Mapping[str, ModelResult | None], main: str, cases: Log
 ) -> dict[str, float | None]:
-    """The gap closed; and where the likelihood decides, a paired t-test over the test inputs."""
+    """The gap closed, and a paired t-test over the `cases` that the main measure is a mean over."""
     of = {
         name: each.measures[main] for name, each in models.items() if each and main in each.measures
     }
     closed = closed_gap(of["baseline"], of["student"], of["teacher"]) if len(of) == 3 else None
     p_value = None
-    if main == "log_likelihood" and "baseline" in tested:
-        p_value = paired_t(tested["student"].tolist(), tested["baseline"].tolist())
+    if "baseline" in cases:
+        p_value = paired_t(cases["student"].tolist(), cases["baseline"].tolist())
     return {"closed_gap": closed, "p_value": p_value}
 
 

@@ -18,6 +18,8 @@ TITLES = {
     "agreement": "Agreement",
     "kl_to_teacher": "KL to teacher",
     "log_likelihood": "Log-likelihood",
+    "kl_teacher_student": "KL(teacher || model)",
+    "kl_student_teacher": "KL(model || teacher)",
 }
 COMPRESSION = {  # key of Result.compression: where the student needs less, more, as much
     "parameters": ("fewer parameters", "more parameters", "the parameters"),

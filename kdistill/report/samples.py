@@ -11,7 +11,7 @@ from kdistill.report.markup import Markup, element
 from kdistill.report.picture import data_uri
 
 COLUMNS = 8
-SCALE = 2  # pixels of the page to one of a picture
+WIDTH = 300  # pixels of a sheet, about
 
 
 def samples(contents: Contents) -> Markup:
@@ -40,4 +40,5 @@ def tiled(values: Tensor) -> Tensor | None:
     sheet[: len(values), :, :height, :width] = values
     grid = sheet.view(rows, COLUMNS, channels, height + 1, width + 1)
     whole = grid.permute(2, 0, 3, 1, 4).reshape(channels, rows * (height + 1), -1)
-    return whole.repeat_interleave(SCALE, 1).repeat_interleave(SCALE, 2)
+    scale = max(round(WIDTH / whole.shape[2]), 1)
+    return whole.repeat_interleave(scale, 1).repeat_interleave(scale, 2)

@@ -52,7 +52,13 @@ def stored_bytes(
     needs: frozenset[str], inputs: int, classes: int, input_shape: Sequence[int]
 ) -> int:
     """Size of the stored answers about so many inputs, in float32."""
-    numbers = {"logits": classes, "input_gradients": classes * prod(input_shape)}
+    size = prod(input_shape)
+    numbers = {
+        "logits": classes,
+        "input_gradients": classes * size,
+        "log_density": 1,
+        "score": size,
+    }
     return 4 * inputs * sum(numbers[need] for need in stored_for(needs))
 
 
