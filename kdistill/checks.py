@@ -27,6 +27,7 @@ from kdistill.teachers.teacher import Teacher
 
 def check_parts(parts: Parts) -> None:
     """Refuse what the run cannot supply, before any weights exist."""
+    check_domain(parts.loss, parts.measure, parts.dataset)
     check_teacher(parts.loss, parts.teacher)
     parts.transfer.check(parts.dataset)
     check_process(parts.loss, parts.fit, parts.process)
@@ -40,7 +41,6 @@ def check_parts(parts: Parts) -> None:
             f"transfer: {who} needs labels, and these inputs have none; "
             "set loss.hard_weight=0 baseline=false, or give labels"
         )
-    check_domain(parts.loss, parts.measure, parts.dataset)
     check_repair(parts.repair, parts.transfer, parts.dataset)
     shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
     parts.loss.bind(shapes, shapes)

@@ -37,6 +37,8 @@ from kdistill.signals.ask import ask
 SHOWN = 40  # samples of each model in the report
 RECORDS = 64  # of log p~ along the chains, to see whether they mix
 NAMES = {"student": "student", "baseline": "student alone"}
+DIVERGENCES = ("kl_teacher_student", "kl_student_teacher")
+ITSELF = Measure(0.0, 0, (0.0, 0.0), "nats", "lower")  # of the teacher from itself
 Log = Mapping[str, Tensor]  # log p(x) [n] by model, float64
 
 
@@ -63,6 +65,7 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
         if "teacher" in measures:
             whole = shifted(measures["teacher"]["log_likelihood"], minus(log_z))
             measures["teacher"] = {"log_likelihood": whole}
+        measures.setdefault("teacher", {}).update(dict.fromkeys(DIVERGENCES, ITSELF))
         for name in NAMES.keys() & networks:
             measures.setdefault(name, {}).update(divergences(name, samples, log_z))
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
@@ -179,7 +182,7 @@ def divergences(name: str, samples: Mapping[str, Samples], log_z: Estimate) -> d
         for of in ("teacher", name)
     }
     forward, back = (shifted(each, minus(log_z)) for each in excess.values())
-    return {"kl_teacher_student": forward, "kl_student_teacher": negative(back)}
+    return dict(zip(DIVERGENCES, (forward, negative(back)), strict=True))
 
 
 def _on_teachers(samples: Mapping[str, Samples]) -> Log:

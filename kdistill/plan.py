@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from kdistill.artifacts.files import fingerprint
-from kdistill.checks import check_repair
+from kdistill.checks import check_domain, check_repair
 from kdistill.compose import Recipe, recipe
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
@@ -60,6 +60,7 @@ def plan(config: Any) -> Plan:
     at_hand = None if data.source == "download" else made.source.load()
     if at_hand:
         made.measure.bind(at_hand)
+        check_domain(made.loss, made.measure, at_hand)
         check_repair(made.repair, made.transfer, at_hand)
     made.fit.check(data.validation > 0, made.measure.validated)
     name = at_hand.fingerprint if at_hand else None

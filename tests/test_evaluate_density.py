@@ -13,6 +13,7 @@ from kdistill.data.batch import Dataset, Examples
 from kdistill.data.transfer import TrainingSet
 from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
+from kdistill.errors import UserError
 from kdistill.evaluate import Findings
 from kdistill.losses.likelihood import Likelihood
 from kdistill.measures import cost
@@ -177,7 +178,17 @@ def test_without_data_and_without_a_teacher(rbm: RBM, tmp_path: Path) -> None:
     main = {"main": "kl_teacher_student"}
     networks = {"teacher": rbm, "student": Known(torch.zeros(64))}
     found = judged(networks, RunFolder(tmp_path), 0, **main)
-    assert found.models["teacher"].measures == {}
+    assert [each.value for each in found.models["teacher"].measures.values()] == [0, 0]
     assert set(found.models["student"].measures) == {"kl_teacher_student", "kl_student_teacher"}
     assert not RunFolder(tmp_path).densities.exists()
     assert judged({"student": Known(torch.zeros(64))}, RunFolder(tmp_path)).tables == []
+
+
+@pytest.mark.parametrize("odd", [0.5, float("nan"), 2.0])
+def test_data_that_are_no_bits_are_refused(odd: float) -> None:
+    rows, inputs = torch.arange(4), torch.zeros(4, 3)
+    inputs[2, 1] = odd
+    fine, broken = (Examples(each, None, rows) for each in (torch.zeros(4, 3), inputs))
+    dataset = Dataset("bits", "memory", "bits", (3,), (), fine, fine, broken)
+    with pytest.raises(UserError, match=f"data are 0 and 1, the test data hold {odd:g} and others"):
+        Density().bind(dataset)

@@ -8,6 +8,7 @@ from kdistill.data.batch import Dataset, Examples
 from kdistill.data.randomness import normal, purpose_of, sample_keys
 from kdistill.data.streams import EpochStream
 from kdistill.data.transfer import check_counts, passes_of
+from kdistill.errors import UserError
 
 SLICE = 4096  # inputs drawn at once, which takes several times their own memory
 
@@ -46,7 +47,12 @@ class Noise:
         return Examples(inputs, None, index, origin=origin)
 
     def check(self, dataset: Dataset) -> None:
-        """Any data set has a shape."""
+        """Refuse bits, of which Gaussian numbers are none; any data set has a shape."""
+        if not dataset.classes:
+            raise UserError(
+                "transfer: Gaussian noise is not of 0 and 1, as a density's inputs are; use "
+                "transfer=train or transfer=teacher_samples"
+            )
 
     def labelled(self, dataset: Dataset) -> bool:
         """Never."""

@@ -21,6 +21,10 @@ class Mixture(Loss):
         if not terms:
             raise ValueError("terms must name at least one loss")
         for name, term in terms.items():
+            if not name.isidentifier() or hasattr(nn.ModuleDict(), name):
+                raise ValueError(
+                    f"terms.{name}: torch cannot hold a part of this name; use another"
+                )
             if set(term) != {"weight", "loss"}:
                 raise ValueError(f"terms.{name} must have the keys weight and loss, got {[*term]}")
             if not isinstance(term["loss"], Loss):

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdistill.config.build import build, to_plain
+from kdistill.config.build import build, parameters_of, resolve, to_plain
 from kdistill.errors import UserError
 from kdistill.models.preprocessing import Pixels
 
@@ -66,7 +66,13 @@ def make_network(
         seen = _shape_after(preprocessing, input_shape)
     except Exception as error:  # a user's own preprocessing may raise anything
         raise UserError(f"{place}: {_one_line(error)}") from error
-    model = build(plain, offered={"input_shape": seen, "classes": classes}, key=key)
+    offered: dict[str, Any] = {"input_shape": seen, "classes": classes}
+    if not classes and "classes" in parameters_of(resolve(plain["_target_"], f"{key}._target_")):
+        raise UserError(
+            f"{key}: {plain['_target_']} tells classes apart, and these data have none; use a "
+            "density: nade or made"
+        )
+    model = build(plain, offered=offered, key=key)
     if not isinstance(model, nn.Module):
         raise UserError(f"{key}._target_: {plain['_target_']} makes no torch.nn.Module")
     network = Network(preprocessing, model)

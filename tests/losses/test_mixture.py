@@ -46,6 +46,8 @@ def test_what_it_trains_is_trained_through_it() -> None:
     [
         ({}, "at least one loss"),
         ({"a": {"weight": -1, "loss": Logits()}}, "terms.a.weight must be >= 0, got -1"),
+        ({"forward": {"weight": 1, "loss": Logits()}}, "terms.forward: torch cannot hold"),
+        ({"a.b": {"weight": 1, "loss": Logits()}}, "terms.a.b: torch cannot hold"),
         ({"a": {"loss": Logits()}}, "terms.a must have the keys weight and loss"),
         ({"a": {"weight": 1, "loss": torch.nn.ReLU()}}, "terms.a.loss must be a loss"),
     ],

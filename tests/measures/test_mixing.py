@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdistill.measures.mixing import mixing, split_r_hat
+from kdistill.measures.mixing import mixing, split_r_hat, watched_chains
 from kdistill.models.rbm import RBM
 
 
@@ -15,15 +15,15 @@ def noise(records: int, chains: int) -> Tensor:
 def test_r_hat_by_hand() -> None:
     # halves 0 2, 4 6 and 1 3, 5 7: means 1, 5, 2, 6, of variance 17 / 3, and a variance of 2 each
     traces = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]])
-    assert split_r_hat(traces) == pytest.approx((1 / 2 + 17 / 3 / 2) ** 0.5)
-    assert split_r_hat(torch.cat([traces[:2], noise(1, 2), traces[2:]])) == pytest.approx(
-        split_r_hat(traces)
+    assert split_r_hat(traces).item() == pytest.approx((1 / 2 + 17 / 3 / 2) ** 0.5)
+    assert split_r_hat(torch.cat([traces[:2], noise(1, 2), traces[2:]])).item() == pytest.approx(
+        split_r_hat(traces).item()
     )  # of an odd number the one in the middle is left out
 
 
 def test_independent_values_mix() -> None:
     assert mixing(noise(100, 50)) is None
-    assert split_r_hat(noise(1000, 50)) == pytest.approx(1, abs=0.005)
+    assert split_r_hat(noise(1000, 50)).item() == pytest.approx(1, abs=0.005)
 
 
 def test_chains_that_stay_where_they_started_are_told() -> None:
@@ -36,25 +36,42 @@ def test_chains_on_their_way_are_told() -> None:
 
 
 def test_frozen_chains_are_told_where_they_differ() -> None:
-    assert split_r_hat(torch.arange(5.0).expand(10, 5)) == float("inf")
+    assert split_r_hat(torch.arange(5.0).expand(10, 5)).item() == float("inf")
     assert mixing(torch.arange(5.0).expand(10, 5)) is not None
     assert mixing(torch.ones(10, 5)) is None
 
 
-@pytest.mark.parametrize(("strength", "mixes"), [(0.5, True), (4.0, False)])
-def test_an_rbm_of_two_modes(strength: float, mixes: bool) -> None:
-    """One hidden unit holds all bits alike; when it does so firmly no chain changes sides."""
-    rbm, generator = RBM(1, (20,)), torch.Generator().manual_seed(0)
+def two_modes(strength: float) -> RBM:
+    """One hidden unit holds twenty bits alike, all 0 or all 1: two modes of one density."""
+    rbm = RBM(1, (20,))
     with torch.no_grad():
         rbm.weight.fill_(2 * strength)
         rbm.visible_bias.fill_(-strength)
-        rbm.hidden_bias.fill_(-20 * strength + 0.5)
-    chains = (torch.arange(40) % 2).float()[:, None].expand(-1, 20)
-    traces = []
-    for _ in range(100):
-        chains = rbm.gibbs(chains, generator)
-        traces.append(rbm(chains).detach())
-    assert (mixing(torch.stack(traces)) is None) is mixes
+        rbm.hidden_bias.fill_(-20 * strength)
+    return rbm
+
+
+@pytest.mark.parametrize(("strength", "mixes"), [(0.2, True), (4.0, False)])
+def test_modes_of_one_density_are_told_apart(strength: float, mixes: bool) -> None:
+    start = (torch.arange(40) % 2).float()[:, None].expand(-1, 20)
+    rbm, generator = two_modes(strength), torch.Generator().manual_seed(0)
+    end, warning = watched_chains(rbm, start, generator, sweeps=400)
+    assert (warning is None) is mixes
+    assert ((end.mean(dim=1) - start[:, 0]).abs() < 0.2).all() != mixes
+
+
+def test_watched_chains_are_those_of_gibbs() -> None:
+    """However many sweeps: of few there are fewer records."""
+    rbm, start = two_modes(0.2), torch.zeros(300, 20)
+    for sweeps in (8, 9, 100, 431):
+        end, _ = watched_chains(rbm, start, torch.Generator().manual_seed(3), sweeps)
+        assert torch.equal(end, rbm.gibbs(start, torch.Generator().manual_seed(3), sweeps))
+
+
+def test_one_statistic_that_does_not_mix_is_enough() -> None:
+    traces = torch.stack([noise(100, 50), noise(100, 50) + torch.arange(50) % 2], dim=2)
+    assert mixing(traces[..., :1]) is None
+    assert mixing(traces) is not None
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (10, 1), (10,)])

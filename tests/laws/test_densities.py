@@ -1,0 +1,186 @@
+"""The laws of runs of densities, over every loss and student of that kind: small, on 8x8 digits."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.cli import main
+from kdistill.compose import run_config
+from kdistill.config.build import build, parameters_of, resolve, to_plain
+from kdistill.errors import UserError
+from kdistill.events import Event, silent
+from kdistill.library import evaluate_run, load
+from kdistill.models.network import inner
+from kdistill.paths import CONFIG_DIR
+from kdistill.report.contents import read
+
+WORDS = [
+    *("+experiment=rbm_to_nade", "dataset@dataset.source=digits", "dataset.how=threshold"),
+    *(
+        "teacher.hidden=8",
+        "teacher.sweeps=1",
+        "teacher.fit.epochs=4",
+        "teacher.fit.optimizer.lr=0.01",
+    ),
+    *(
+        "transfer.chains=200",
+        "transfer.burn_in=50",
+        "transfer.sweeps=1",
+        "transfer.epoch_size=1000",
+    ),
+    *("student.hidden=12", "fit.epochs=2", "fit.optimizer.lr=0.01", "device=cpu"),
+    *("measure.samples=200", "measure.sweeps=64", "measure.annealed_chains=20"),
+    *("measure.temperatures=50", "save_every=1e-9"),
+]
+STUDENTS = {
+    "nade": ["student.hidden=12", "student.units=relu", "student.order=random"],
+    "made": ["student.widths=[30]"],
+}
+LOSSES = {
+    "likelihood": [],
+    "reverse_kl": [],
+    "score_matching": [],
+    "squared_log_ratio": ["loss.constant=student"],
+}
+LIKELIHOOD = {"_target_": "kdistill.losses.likelihood.Likelihood"}
+REVERSE = {"_target_": "kdistill.losses.reverse_kl.ReverseKL"}
+TERMS = {"ahead": {"weight": 1, "loss": LIKELIHOOD}, "back": {"weight": 0.1, "loss": REVERSE}}
+MIXTURE = {"_target_": "kdistill.losses.mixture.Mixture", "terms": TERMS}
+
+
+@pytest.fixture(autouse=True)
+def _untimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
+    monkeypatch.setenv("KDISTILL_CACHE", str(tmp_path / "cache"))
+
+
+def config(*words: str) -> dict[str, Any]:
+    """WORDS but for those that stand below an option which `words` replace."""
+    replaced = tuple(f"{word.partition('=')[0]}{mark}" for word in words for mark in ".@")
+    kept = [word for word in WORDS if not word.startswith(replaced)]
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return to_plain(compose("train", [*kept, *words]))
+
+
+def made(group: str) -> set[str]:
+    """Options of a group that are for densities."""
+    found = set()
+    for path in (CONFIG_DIR / group).glob("[!_]*.yaml"):
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            plain = to_plain(compose(overrides=[f"+{group}={path.stem}"]))[group]
+        if group == "student" and "classes" not in parameters_of(resolve(plain["_target_"])):
+            found.add(path.stem)
+        if group == "loss" and "logits" not in build(plain).student_needs:
+            found.add(path.stem)
+    return found
+
+
+def test_every_option_is_tried_here() -> None:
+    assert made("student") == set(STUDENTS)
+    assert made("loss") == {*LOSSES, "contrastive_divergence"}  # which is the RBM's
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_run_is_whole(loss: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    result = run_config(config(f"loss={loss}", *LOSSES[loss]), folder.path, silent)
+    losses = [line["terms"] for line in read_lines(folder.history) if line["stage"] == "student"]
+    term = "kl" if loss == "reverse_kl" else "total"
+    assert losses[-1][term] < losses[0][term]
+    ways = [row[0] for row in result.tables[0].rows]
+    assert ways[0] == "enumeration"
+    assert ways[-1] == "annealed importance sampling"
+    assert len(ways) == 6
+    for name in ("student", "baseline", "teacher"):
+        assert result.models[name].measures["log_likelihood"].n == 400
+    opened = load(folder.path)
+    found = evaluate_run(folder.path)
+    for name in ("student", "baseline"):
+        stored = result.models[name].measures["log_likelihood"].value
+        assert found[name].measures["log_likelihood"].value == pytest.approx(stored, rel=1e-6)
+    drawn = inner(opened.student).sample(5, torch.Generator().manual_seed(0))
+    assert drawn.shape == (5, 1, 8, 8)
+    contents = read(folder)
+    assert set(contents.samples) == set(contents.densities) == {"teacher", "student", "baseline"}
+    page = folder.report_html.read_text(encoding="utf-8")
+    assert "Log-likelihoods, sorted" in page
+    assert "40 samples of the model: Teacher" in page
+    assert not folder.work.exists()
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+def test_every_student_learns(student: str, tmp_path: Path) -> None:
+    folder, words = RunFolder(tmp_path / "run"), [f"student={student}", *STUDENTS[student]]
+    result = run_config(config(*words), folder.path, silent)
+    uniform = 64 * torch.tensor(2.0).log().item()
+    assert result.models["student"].measures["log_likelihood"].value > -uniform + 5
+
+
+class Killed(BaseException):
+    """Nothing in the run may mend this."""
+
+
+class At:
+    """A listener that ends the run at its n-th event."""
+
+    def __init__(self, last: int) -> None:
+        self.left = last
+
+    def __call__(self, event: Event) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+SQUARED = {"_target_": "kdistill.losses.squared_log_ratio.SquaredLogRatio"}
+
+
+@pytest.mark.parametrize("loss", [SQUARED, MIXTURE], ids=["squared_log_ratio", "mixture"])
+def test_ended_anywhere_it_goes_on_to_the_same_bytes(
+    loss: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chains of the teacher, chains of its training, own samples and running means among it."""
+    monkeypatch.setattr("kdistill.engine.resume.SHARE", 1e9)
+    plain, told = {**config("cache=false"), "loss": loss}, []
+    plain["teacher"]["chains"] = 30
+    alone = RunFolder(tmp_path / "alone")
+    run_config(plain, alone.path, told.append)
+    for share in (0.3, 0.75):
+        folder = RunFolder(tmp_path / f"{share}")
+        with pytest.raises(Killed):
+            run_config(plain, folder.path, At(round(share * len(told))))
+        run_config(plain, folder.path, silent)
+        for file in ("student", "baseline", "densities", "samples"):
+            assert getattr(folder, file).read_bytes() == getattr(alone, file).read_bytes(), file
+
+
+def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", *WORDS]) == 0
+    told = capsys.readouterr().out
+    assert "RBM" in told
+    assert "NADE" in told
+    assert "the teacher answers live" not in told  # nothing is asked of it
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dataset=digits"], "measure: a density is measured on data without classes"),
+        (
+            ["measure=classification", "measure.main=nll"],
+            "measure: these data have no classes; use measure=density",
+        ),
+        (["loss=soft_targets"], "loss: with this measure it must be one of densities"),
+        (["transfer=noise"], "transfer: Gaussian noise is not of 0 and 1"),
+        (["student=mlp"], "student: kdistill.models.mlp.MLP tells classes apart"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(words: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        run_config(config(*words), tmp_path / "run", silent)
+    assert "\n" not in str(refused.value)
