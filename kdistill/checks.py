@@ -140,7 +140,7 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     is told before hours of a teacher's training, in one line."""
     data, classes = parts.dataset, len(parts.dataset.classes)
     check_normalisation(student, parts.transfer.count(data), parts.fit.batch_size)
-    blank = torch.zeros(2, *data.input_shape, dtype=data.test.inputs[0].dtype)
+    blank = data.blank(2)
     row = torch.zeros(2, dtype=torch.int64)
     batch = Batch(blank, row if classes else None, row, row)
     if parts.loss.needs_own:

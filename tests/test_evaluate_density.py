@@ -127,18 +127,18 @@ def test_every_means_finds_log_z(rbm: RBM, tmp_path: Path) -> None:
     rows = {row[0]: row[1:] for row in table.rows}
     assert list(rows) == [
         "enumeration",
-        "importance sampling from the student",
-        "bridge from the student",
-        "importance sampling from the student alone",
-        "bridge from the student alone",
-        "annealed importance sampling",
+        "importance, student",
+        "bridge, student",
+        "importance, student alone",
+        "bridge, student alone",
+        "annealing",
     ]
     assert rows["enumeration"][0] == pytest.approx(exact, abs=1e-6)
     for value, low, high, *_ in rows.values():
         assert low - 1e-6 <= exact <= high + 1e-6
         assert high - low < 1
         assert value == pytest.approx(exact, abs=0.2)
-    narrow, wide = (rows[f"bridge from the {name}"] for name in ("student", "student alone"))
+    narrow, wide = (rows[f"bridge, {name}"] for name in ("student", "student alone"))
     assert narrow[2] - narrow[1] < wide[2] - wide[1]
 
 
@@ -158,7 +158,7 @@ def test_chains_that_do_not_mix_give_no_confident_number(rbm: RBM, tmp_path: Pat
         rbm.visible_bias.fill_(-11.9)
         rbm.hidden_bias.fill_(-24.0)
     found = judged({"teacher": rbm, "student": Known(torch.zeros(64))}, RunFolder(tmp_path))
-    bridge = next(row for row in found.tables[0].rows if row[0] == "bridge from the student")
+    bridge = next(row for row in found.tables[0].rows if row[0] == "bridge, student")
     assert bridge[2] is None
     assert bridge[3] is None
     assert "do not mix" in bridge[-1]

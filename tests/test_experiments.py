@@ -1,10 +1,12 @@
 """Every shipped experiment composes, builds before any data are touched, and runs when small."""
 
 import socket
+import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
@@ -23,9 +25,15 @@ from kdistill.signals.signals import Signals
 FILES = sorted((CONFIG_DIR / "experiment").glob("*.yaml"))
 
 
+RBM = Path(tempfile.mkdtemp()) / "my_rbm.npz"  # what only a user can give
+np.savez(RBM, W=np.eye(16, 4), visible_bias=np.zeros(16), hidden_bias=-np.ones(4))
+GIVEN = {"partition_function": [f"teacher.path={RBM}"]}
+
+
 def composed(path: Path, *words: str) -> dict[str, Any]:
+    words = (f"+experiment={path.stem}", *GIVEN.get(path.stem, []), *words)
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return to_plain(compose("train", [f"+experiment={path.stem}", *words]))
+        return to_plain(compose("train", [*words]))
 
 
 def test_there_is_one() -> None:
@@ -38,7 +46,8 @@ def test_it_fits_and_carries_its_name(path: Path) -> None:
     check(config)
     assert config["name"] == path.stem  # so that its runs lie under that name
     command = path.read_text(encoding="utf-8").splitlines()[1]
-    assert command == f"# kdistill train +experiment={path.stem}"
+    given = " teacher.path=my_rbm.npz" if path.stem in GIVEN else ""
+    assert command == f"# kdistill train +experiment={path.stem}{given}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -74,6 +83,11 @@ SMALLER = {
     "noisy_cifar10": ["transfer.size=500"],
     "noisy_cifar10_full": ["teacher.model.width=0.1"],
     "noisy_svhn": ["teacher.model.width=0.1"],
+    "partition_function": [
+        *("dataset=none", "student.hidden=8", "measure.samples=400", "measure.sweeps=40"),
+        *("transfer.chains=200", "transfer.burn_in=20", "transfer.epoch_size=2000"),
+        *("measure.annealed_chains=20", "measure.temperatures=50"),
+    ],
     "rbm_to_nade": [
         *("dataset=binarised", "dataset@dataset.source=digits", "dataset.how=threshold"),
         *("teacher.hidden=8", "teacher.sweeps=1", "student.hidden=12", "measure.samples=400"),

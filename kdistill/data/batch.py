@@ -86,6 +86,12 @@ class Dataset:
     note: str = ""  # one sentence that every report repeats: what these data are and are not
     warnings: tuple[str, ...] = field(default=())  # what the user must know (a fallback, say)
 
+    def blank(self, count: int) -> Tensor:
+        """`count` inputs of zeros, of the shape and kind of these data."""
+        inputs = self.test.inputs
+        dtype = inputs.dtype if isinstance(inputs, Tensor) else inputs[0].dtype
+        return torch.zeros(count, *self.input_shape, dtype=dtype)
+
 
 class Stream(Protocol):
     """An endless supply of batches; `len` of them make an epoch."""

@@ -95,7 +95,7 @@ class TrainingSet:
     def check(self, dataset: Dataset) -> None:
         """Chooses the examples, and augments a blank input."""
         self._rows(dataset)
-        blank = torch.zeros(1, *dataset.input_shape, dtype=dataset.test.inputs[0].dtype)
+        blank = dataset.blank(1)
         for augment in self.augmentation:
             augment(blank, torch.zeros(1, dtype=torch.int64))
 

@@ -58,14 +58,14 @@ def log_partitions(
     if min(rbm.weight.shape) <= ENUMERABLE:
         found.append(_timed("enumeration", lambda: _exact(rbm.log_partition())))
     for each in proposals:
-        by = f"importance sampling from the {each.name}"
+        by = f"importance, {each.name}"
         found.append(_timed(by, partial(importance, each.own), each.seconds))
-        by, before = f"bridge from the {each.name}", each.seconds + each.sampling
+        by, before = f"bridge, {each.name}", each.seconds + each.sampling
         bridged = _timed(by, partial(bridge, each.own, each.teacher), before)
         found.append(_warned(bridged, warning) if warning else bridged)
     if chains and temperatures:
         run = partial(annealed_importance, rbm, chains, temperatures, generator, odds)
-        found.append(_timed("annealed importance sampling", run))
+        found.append(_timed("annealing", run))
     return found
 
 
@@ -94,8 +94,9 @@ def table(found: Sequence[Found]) -> Table:
         ends = said.low, said.high
         rows.append([each.by, said.value, *ends, effective, each.seconds, said.warning or ""])
     note = (
-        f"Of the teacher, with {SIGMAS:g}-sigma intervals. The seconds of importance sampling and "
-        "of the bridge count the student's training, and those of the bridge the Gibbs sweeps."
+        f"Of the teacher, with {SIGMAS:g}-sigma intervals: importance sampling from the student, a "
+        "bridge between its samples and the teacher's, annealed importance sampling. The seconds "
+        "of the first two count the student's training, those of the bridge the Gibbs sweeps too."
     )
     return Table("log Z", COLUMNS, rows, note)
 

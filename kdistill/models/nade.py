@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdistill.models.nade_kernel import ACTIVATIONS, BLOCK, logits, logits_and_slopes
+from kdistill.models.nade_kernel import ACTIVATIONS, logits, logits_and_slopes
 
 ORDERS = ("raster", "random")
 
@@ -79,21 +79,17 @@ class NADE(nn.Module):
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """`count` exact draws [count, *input_shape], floats of 0 and 1."""
-        act, size = ACTIVATIONS[self.units], len(self.order)
-        x = self.encoder.new_empty(count, size).uniform_(generator=generator)
+        act = ACTIVATIONS[self.units]
+        x = self.encoder.new_empty(len(self.order), count).uniform_(generator=generator)
         drive = self.hidden_bias.repeat(count, 1)
-        for start in range(0, size, BLOCK):
-            block = slice(start, start + BLOCK)
-            u, b = self.decoder[block].T, self.visible_bias[block]
-            said = torch.addmm(b, act(drive), u)  # true of a position until a bit before it is 1
-            for k, w in enumerate(self.encoder[block]):
-                ones = x[:, start + k] < said[:, k].sigmoid()
-                x[:, start + k] = ones
-                ones = ones.nonzero()[:, 0]
-                changed = drive[ones] + w
-                drive[ones] = changed
-                said[ones] = torch.addmm(b, act(changed), u)
-        return x[:, self.order.argsort()].view(count, *self.input_shape)
+        hidden = act(drive)
+        for x_d, w, u, b in zip(x, self.encoder, self.decoder, self.visible_bias, strict=True):
+            torch.lt(x_d, torch.addmv(b, hidden, u).sigmoid_(), out=x_d)
+            ones = x_d.nonzero().squeeze(1)  # only theirs is a new hidden layer
+            changed = drive.index_select(0, ones).add_(w)
+            drive.index_copy_(0, ones, changed)
+            hidden.index_copy_(0, ones, act(changed))
+        return x[self.order.argsort()].T.reshape(count, *self.input_shape).contiguous()
 
     def _visited(self, inputs: Tensor) -> Tensor:
         if inputs.requires_grad:

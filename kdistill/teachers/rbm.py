@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import fingerprint
+from kdistill.artifacts.rbm_file import read_rbm
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Batch, Dataset, Examples, Stream
 from kdistill.data.own_samples import WithOwn
@@ -18,7 +19,6 @@ from kdistill.events import StageEnded
 from kdistill.measures.annealing import base_odds
 from kdistill.models.network import Network, inner
 from kdistill.models.rbm import RBM
-from kdistill.models.rbm_file import read_rbm
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import Context, Training, freeze
 
@@ -28,7 +28,7 @@ class RBMTeacher(NetworkTeacher):
 
     chains: 0 begins them at the data of the step (CD-k, Hinton 2002); else so many chains go on
     from step to step (PCD, Tieleman 2008). path: the file of an RBM (see
-    kdistill.models.rbm_file), which is then only read.
+    kdistill.artifacts.rbm_file), which is then only read.
     """
 
     def __init__(
@@ -66,20 +66,22 @@ class RBMTeacher(NetworkTeacher):
         if self.path is None:
             super().prepare(context)
             return
-        self.process, read = context.process, read_rbm(self.path)
-        shape, visible = context.dataset.input_shape, len(read.visible_bias)
+        self.process, state = context.process, read_rbm(self.path)
+        shape, (visible, hidden) = context.dataset.input_shape, state["weight"].shape
         if torch.Size(shape).numel() != visible:
             raise UserError(
                 f"{self.path}: its RBM has {visible} visible units, and an input of "
                 f"{context.dataset.name} has {[*shape]} numbers; use dataset=none, or other data"
             )
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
-        self.network = freeze(Network.wrap(read)).to(self.process.device)
+        rbm = RBM(hidden, shape)
+        rbm.load_state_dict(state)
+        self.network = freeze(Network.wrap(rbm)).to(self.process.device)
         context.listener(StageEnded(self.stage, 0.0, True, f"loaded from {self.path}"))
 
     def _name(self, data: str, precision: str) -> str:
         if self.path:
-            state = read_rbm(self.path).state_dict()
+            state = read_rbm(self.path)
             return fingerprint(self.model, *(state[key] for key in sorted(state)))
         return fingerprint(super()._name(data, precision), self.sweeps, self.chains)
 
@@ -87,8 +89,7 @@ class RBMTeacher(NetworkTeacher):
         """The one RBM: read, reused or trained."""
         if self.path is None:
             return super().trainings(data, precision, cache)
-        hidden = len(read_rbm(self.path).hidden_bias)
-        model = {**self.model, "hidden": hidden}
+        model = {**self.model, "hidden": len(read_rbm(self.path)["hidden_bias"])}
         return [Training(self.stage, model, 0, True, f"loaded from {self.path}")]
 
     def stream(  # type: ignore[override]

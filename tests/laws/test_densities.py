@@ -93,7 +93,7 @@ def test_a_run_is_whole(loss: str, tmp_path: Path) -> None:
     assert losses[-1][term] < losses[0][term]
     ways = [row[0] for row in result.tables[0].rows]
     assert ways[0] == "enumeration"
-    assert ways[-1] == "annealed importance sampling"
+    assert ways[-1] == "annealing"
     assert len(ways) == 6
     for name in ("student", "baseline", "teacher"):
         assert result.models[name].measures["log_likelihood"].n == 400

@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kdistill.artifacts.files import read_npz, read_tensors
+from kdistill.artifacts.mat_file import read_mat
 from kdistill.errors import UserError
-from kdistill.models.mat_file import read_mat
-from kdistill.models.rbm import RBM
 
 _Array = Tensor | NDArray[np.generic]
 _NAMES = ("W", "visible_bias", "hidden_bias")
 _IN_MATLAB = ("vishid", "visbiases", "hidbiases")  # as Salakhutdinov & Murray 2008 name theirs
 
 
-def read_rbm(path: Path) -> RBM:
-    """The RBM in `path`, in float32, over bits [visible].
+def read_rbm(path: Path) -> dict[str, Tensor]:
+    """weight [visible, hidden], visible_bias and hidden_bias of the RBM in `path`, float32.
 
     Arrays: W [visible, hidden], visible_bias [visible], hidden_bias [hidden]; a .mat may call them
     vishid, visbiases and hidbiases, and its biases may be rows or columns. UserError, one line, for
@@ -46,9 +45,7 @@ def read_rbm(path: Path) -> RBM:
             each.flatten() if 1 in each.shape else each for each in (visible, hidden)
         )
     _check_shapes(path, dict(zip(names, (weight, visible, hidden), strict=True)))
-    rbm = RBM(len(hidden), visible.shape)
-    rbm.load_state_dict({"weight": weight, "visible_bias": visible, "hidden_bias": hidden})
-    return rbm
+    return {"weight": weight, "visible_bias": visible, "hidden_bias": hidden}
 
 
 def _read(path: Path) -> Mapping[str, _Array]:

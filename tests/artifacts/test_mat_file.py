@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from kdistill.artifacts.mat_file import read_mat
 from kdistill.errors import UserError
-from kdistill.models.mat_file import read_mat
 
 KINDS = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
 

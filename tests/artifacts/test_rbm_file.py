@@ -9,8 +9,9 @@ import torch
 from scipy.io import savemat
 
 from kdistill.artifacts.files import write_tensors
+from kdistill.artifacts.rbm_file import read_rbm
 from kdistill.errors import UserError
-from kdistill.models.rbm_file import read_rbm
+from kdistill.models.rbm import RBM
 
 
 def arrays(**changed: Any) -> dict[str, Any]:
@@ -25,10 +26,10 @@ def arrays(**changed: Any) -> dict[str, Any]:
 
 
 def holds(path: Path, expected: dict[str, Any]) -> None:
-    rbm = read_rbm(path)
-    assert rbm.input_shape == (4,)
-    for parameter, array in zip(rbm.parameters(), expected.values(), strict=True):
-        torch.testing.assert_close(parameter.detach(), torch.tensor(array).float())
+    found = read_rbm(path)
+    assert list(found) == ["weight", "visible_bias", "hidden_bias"]
+    for tensor, array in zip(found.values(), expected.values(), strict=True):
+        torch.testing.assert_close(tensor, torch.tensor(array).float())
 
 
 def test_npz_and_safetensors(tmp_path: Path) -> None:
@@ -51,15 +52,15 @@ def test_mat_by_either_names(tmp_path: Path, names: tuple[str, ...], biases: str
 
 def test_one_hidden_unit_in_a_mat(tmp_path: Path) -> None:
     savemat(tmp_path / "rbm.mat", arrays(W=np.ones((4, 1)), hidden_bias=np.ones(1)))
-    assert read_rbm(tmp_path / "rbm.mat").weight.shape == (4, 1)
+    assert read_rbm(tmp_path / "rbm.mat")["weight"].shape == (4, 1)
 
 
 def test_integers_and_other_byte_orders_are_numbers(tmp_path: Path) -> None:
     other = arrays(W=np.arange(12).reshape(4, 3), hidden_bias=np.array([1, 2, 3], ">f8"))
     np.savez(tmp_path / "rbm.npz", **other)
-    rbm = read_rbm(tmp_path / "rbm.npz")
-    assert rbm.weight[3].tolist() == [9, 10, 11]
-    assert rbm.hidden_bias.tolist() == [1, 2, 3]
+    found = read_rbm(tmp_path / "rbm.npz")
+    assert found["weight"][3].tolist() == [9, 10, 11]
+    assert found["hidden_bias"].tolist() == [1, 2, 3]
 
 
 def test_a_fitted_machine_of_scikit_learn(tmp_path: Path) -> None:
@@ -75,7 +76,9 @@ def test_a_fitted_machine_of_scikit_learn(tmp_path: Path) -> None:
         visible_bias=machine.intercept_visible_,
         hidden_bias=machine.intercept_hidden_,
     )
-    log_density = read_rbm(tmp_path / "my_rbm.npz")(torch.from_numpy(images).float())
+    rbm = RBM(12, (64,))
+    rbm.load_state_dict(read_rbm(tmp_path / "my_rbm.npz"))
+    log_density = rbm(torch.from_numpy(images).float())
     expected = -torch.from_numpy(machine._free_energy(images)).float()
     torch.testing.assert_close(log_density.detach(), expected, rtol=1e-5, atol=1e-4)
 
