@@ -47,9 +47,10 @@ class RBM(nn.Module):
         return value, slope.view_as(inputs)
 
     def _log_density(self, visible: Tensor) -> tuple[Tensor, Tensor]:
-        drive = torch.addmm(self.hidden_bias, visible, self.weight)
-        # beyond the threshold torch returns the drive itself: exp(-40) is nothing in float64 too
-        return visible @ self.visible_bias + softplus(drive, threshold=40).sum(dim=1), drive
+        with torch.autocast(visible.device.type, enabled=False):  # log Z is a matter of digits
+            drive = torch.addmm(self.hidden_bias, visible, self.weight)
+            # beyond the threshold softplus is the drive: exp(-40) is nothing in float64 either
+            return visible @ self.visible_bias + softplus(drive, threshold=40).sum(dim=1), drive
 
     @torch.no_grad()
     def sample_hidden(self, inputs: Tensor, generator: torch.Generator) -> Tensor:

@@ -72,7 +72,7 @@ def test_one_temperature_is_importance_sampling_from_the_base() -> None:
 
 def test_more_temperatures_narrow_the_weights() -> None:
     rbm = random_rbm(1.0)
-    spread = [float(annealed_weights(rbm, 500, k, seeded(0)).std()) for k in (10, 100, 1000)]
+    spread = [float(annealed_weights(rbm, 500, k, seeded(0)).std()) for k in (5, 50, 500)]
     assert spread[0] > 2 * spread[1] > 4 * spread[2]
 
 

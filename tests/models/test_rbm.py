@@ -53,6 +53,13 @@ def test_log_density_of_drives_beyond_exp_is_exact() -> None:
     assert log_density.item() == pytest.approx(1030 + 9.357622968839299e-14, abs=1e-12)
 
 
+def test_autocast_takes_no_digits() -> None:
+    rbm, states = random_rbm(8, 5, scale=3).float(), all_states(8).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = rbm(states)
+    assert torch.equal(inside, rbm(states))
+
+
 def test_score_is_the_derivative_of_the_log_density() -> None:
     rbm = random_rbm(6, 4)
     inputs = torch.rand(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
