@@ -13,12 +13,13 @@ from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.data.batch import Batch
 from kdistill.data.randomness import derived
 from kdistill.engine.predict import BATCH, predict
+from kdistill.errors import UserError
 from kdistill.evaluate import Findings
 from kdistill.measures.annealing import base_odds
 from kdistill.measures.cost import cost
 from kdistill.measures.density import Density, mean, negative, shifted
 from kdistill.measures.importance import Estimate
-from kdistill.measures.mixing import mixing
+from kdistill.measures.mixing import watched_chains
 from kdistill.measures.partition import (
     NORMALISED,
     Found,
@@ -35,7 +36,6 @@ from kdistill.parts import Parts
 from kdistill.signals.ask import ask
 
 SHOWN = 40  # samples of each model in the report
-RECORDS = 64  # of log p~ along the chains, to see whether they mix
 NAMES = {"student": "student", "baseline": "student alone"}
 DIVERGENCES = ("kl_teacher_student", "kl_student_teacher")
 ITSELF = Measure(0.0, 0, (0.0, 0.0), "nats", "lower")  # of the teacher from itself
@@ -82,8 +82,10 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
 
 
 def measured_again(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, ModelResult]:
-    """The likelihood of the test data under each of `networks`; nothing without test data."""
+    """The likelihood of the test data under each of `networks`; UserError without test data."""
     said = on_test(parts, networks)
+    if not said:
+        raise UserError("evaluate: this run has no test data; its figures come from samples")
     return {
         name: ModelResult({"log_likelihood": mean(each, "higher")}) for name, each in said.items()
     }
@@ -111,7 +113,7 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
         generator.manual_seed(derived(parts.seed, f"samples of the {name}"))
         if isinstance(model, RBM):
             start = made["student"].inputs
-            inputs, warning = _chains(model, start, parts.measure.sweeps, generator)
+            inputs, warning = watched_chains(model, start, generator, parts.measure.sweeps)
         else:
             inputs = model.sample(count, generator)  # type: ignore[operator]
         inputs = inputs.view(count, *parts.dataset.input_shape)
@@ -119,18 +121,6 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
         log = {other: log_density(network, inputs) for other, network in networks.items()}
         made[name] = Samples(inputs, log, seconds, warning)
     return made
-
-
-def _chains(
-    model: RBM, state: Tensor, sweeps: int, generator: torch.Generator
-) -> tuple[Tensor, str | None]:
-    """Samples after so many sweeps from `state`, and a warning where the chains do not mix."""
-    every, traces = max(sweeps // RECORDS, 1), []
-    for done in range(0, sweeps, every):
-        state = model.gibbs(state, generator, min(every, sweeps - done))
-        if 2 * done >= sweeps:  # the first half is burn-in
-            traces.append(log_density(model, state[:BATCH]))
-    return state, mixing(torch.stack(traces))
 
 
 def log_density(network: nn.Module, inputs: Tensor) -> Tensor:

@@ -14,22 +14,22 @@ def watched_chains(
 ) -> tuple[Tensor, str | None]:
     """What `rbm.gibbs` makes of `inputs` in `sweeps` >= 8, and a warning where chains do not mix.
 
-    The second half of the run is judged, by `mixing` of log p~ and of every bit. Both are needed:
-    chains that stay in either of two modes of one density tell it by their bits alone.
+    The second half of the run is judged, by log p~ and by all bits together: chains that stay in
+    either of two modes of one density are told by their bits alone.
     """
     records = min(sweeps // 2, RECORDS)
     step = sweeps // 2 // max(records, 1)
-    state, traces = rbm.gibbs(inputs, generator, sweeps - records * step), []
+    state, states, log_densities = rbm.gibbs(inputs, generator, sweeps - records * step), [], []
     for _ in range(records):
         state = rbm.gibbs(state, generator, step)
-        watched = state[:WATCHED]
-        traces.append(torch.cat([rbm(watched).detach()[:, None], watched.flatten(1)], dim=1))
-    return state, mixing(torch.stack(traces))
+        states.append(state[:WATCHED].flatten(1))
+        log_densities.append(rbm(states[-1]).detach())
+    return state, mixing(torch.stack(log_densities), torch.stack(states))
 
 
-def mixing(traces: Tensor) -> str | None:
-    """A warning where R-hat of any statistic of `traces` [records, chains, statistics] tops 1.1."""
-    worst = float(split_r_hat(traces).max())
+def mixing(*traces: Tensor) -> str | None:
+    """A warning where `split_r_hat` of one of the `traces` [records, chains, ...] tops 1.1."""
+    worst = max(split_r_hat(trace) for trace in traces)
     if worst <= ALARM:
         return None
     return (
@@ -38,17 +38,19 @@ def mixing(traces: Tensor) -> str | None:
     )
 
 
-def split_r_hat(traces: Tensor) -> Tensor:
-    """R-hat [...] of traces [records >= 4, chains >= 2, ...]; halves of a chain count as chains.
+def split_r_hat(traces: Tensor) -> float:
+    """R-hat of traces [records >= 4, chains >= 2, ...]; halves of a chain count as chains.
 
     1 where all halves vary alike around one mean; more where chains stay where they started (the
-    means differ between chains) or still move away from there (between the halves of one).
+    means differ between chains) or still move away from there (between the halves of one). Where a
+    record is of several numbers, variances are their sums: a bit that is rarely 1 weighs little.
     """
     if traces.dim() < 2 or len(traces) < 4 or traces.shape[1] < 2:
         raise ValueError(f"traces must be [4 or more, 2 or more, ...], got {list(traces.shape)}")
     length = len(traces) // 2
-    halves = torch.cat([traces[:length], traces[-length:]], dim=1).double()
+    halves = torch.cat([traces[:length], traces[-length:]], dim=1).flatten(2)
     within, between = halves.var(dim=0).mean(dim=0), halves.mean(dim=0).var(dim=0)
-    # what never moves is frozen where chains differ, and constant where they do not
-    ratio = torch.where(between > 0, between / within, 0.0)
-    return ((length - 1) / length + ratio).sqrt()
+    if not between.any():
+        return 1.0
+    # nothing within and something between: frozen, each chain in its own place
+    return float(((length - 1) / length + between.double().sum() / within.double().sum()).sqrt())

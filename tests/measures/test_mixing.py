@@ -15,15 +15,15 @@ def noise(records: int, chains: int) -> Tensor:
 def test_r_hat_by_hand() -> None:
     # halves 0 2, 4 6 and 1 3, 5 7: means 1, 5, 2, 6, of variance 17 / 3, and a variance of 2 each
     traces = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]])
-    assert split_r_hat(traces).item() == pytest.approx((1 / 2 + 17 / 3 / 2) ** 0.5)
-    assert split_r_hat(torch.cat([traces[:2], noise(1, 2), traces[2:]])).item() == pytest.approx(
-        split_r_hat(traces).item()
+    assert split_r_hat(traces) == pytest.approx((1 / 2 + 17 / 3 / 2) ** 0.5)
+    assert split_r_hat(torch.cat([traces[:2], noise(1, 2), traces[2:]])) == pytest.approx(
+        split_r_hat(traces)
     )  # of an odd number the one in the middle is left out
 
 
 def test_independent_values_mix() -> None:
     assert mixing(noise(100, 50)) is None
-    assert split_r_hat(noise(1000, 50)).item() == pytest.approx(1, abs=0.005)
+    assert split_r_hat(noise(1000, 50)) == pytest.approx(1, abs=0.005)
 
 
 def test_chains_that_stay_where_they_started_are_told() -> None:
@@ -36,7 +36,7 @@ def test_chains_on_their_way_are_told() -> None:
 
 
 def test_frozen_chains_are_told_where_they_differ() -> None:
-    assert split_r_hat(torch.arange(5.0).expand(10, 5)).item() == float("inf")
+    assert split_r_hat(torch.arange(5.0).expand(10, 5)) == float("inf")
     assert mixing(torch.arange(5.0).expand(10, 5)) is not None
     assert mixing(torch.ones(10, 5)) is None
 
@@ -69,9 +69,20 @@ def test_watched_chains_are_those_of_gibbs() -> None:
 
 
 def test_one_statistic_that_does_not_mix_is_enough() -> None:
-    traces = torch.stack([noise(100, 50), noise(100, 50) + torch.arange(50) % 2], dim=2)
-    assert mixing(traces[..., :1]) is None
-    assert mixing(traces) is not None
+    apart = noise(100, 50) + torch.arange(50) % 2
+    assert mixing(noise(100, 50), noise(100, 50)) is None
+    assert mixing(noise(100, 50), apart) is not None
+
+
+def test_several_numbers_count_by_their_variance() -> None:
+    """A bit that is 1 in one chain alone, and always, is nothing beside fifty that mix."""
+    bits = (noise(100, 50 * 51).view(100, 50, 51) > 0).float()
+    bits[:, :, 0] = 0
+    bits[:, 7, 0] = 1
+    assert split_r_hat(bits[..., :1]) == float("inf")
+    assert split_r_hat(bits) < 1.01
+    bits[:, :25, :30] = 0  # of half the chains more than half of the bits
+    assert split_r_hat(bits) > 1.1
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (10, 1), (10,)])
