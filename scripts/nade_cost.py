@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kdistill.models.nade import NADE
 
-TURNS = 7
+TURNS = 11
 SIZES = ((64, 64, 100, 0.13), (784, 500, 20, 0.13), (784, 500, 100, 0.13), (784, 500, 100, 0.5))
 Way = Callable[[NADE, Tensor], Tensor]
 

@@ -22,22 +22,28 @@ ACTIVATIONS = {"logistic": torch.sigmoid, "relu": torch.relu}
 
 
 class States(NamedTuple):
-    """The states of a batch; all have one entry per block."""
+    """The states of a batch, one entry per block.
+
+    A block's first states, as many as examples, are those at its first position; the others begin
+    after an input that is not 0.
+    """
 
     inputs: tuple[Tensor, ...]  # [batch, BLOCK]
-    example: tuple[Tensor, ...]  # [states]: whose state it is
-    before: tuple[Tensor, ...]  # [states, BLOCK]: its example's inputs up to it, 0 from there on
+    example: tuple[Tensor, ...]  # [others]: whose state it is
+    before: tuple[Tensor, ...]  # [others, BLOCK]: its example's inputs up to it, then 0
     at: Tensor  # [blocks, batch, BLOCK]: the state of each position, counted over all blocks
 
 
 def states_of(x: Tensor) -> States:
-    """x [batch, D], D a multiple of BLOCK. A state begins with its block or after an input != 0."""
+    """x [batch, D], D a multiple of BLOCK."""
     inputs = x.view(len(x), -1, BLOCK).transpose(0, 1)
-    begins = F.pad(inputs[..., :-1] != 0, (1, 0), value=True)
-    block, example, since = begins.nonzero(as_tuple=True)
-    before = inputs[block, example] * (torch.arange(BLOCK, device=x.device) < since[:, None])
-    at = begins.flatten().cumsum(0).sub_(1).view_as(begins)
-    sizes: list[int] = begins.flatten(1).sum(dim=1).tolist()
+    later = (inputs[..., :-1] != 0).transpose(1, 2)  # whether a state begins at positions 1, 2 ...
+    block, place, example = later.nonzero(as_tuple=True)
+    before = inputs[block, example] * (torch.arange(BLOCK, device=x.device) <= place[:, None])
+    begins = F.pad(later, (0, 0, 1, 0), value=True)  # [blocks, BLOCK, batch]
+    state = begins.flatten().cumsum(0).sub_(1).view_as(begins)
+    at = state.mul_(begins).cummax(dim=1).values.transpose(1, 2)
+    sizes: list[int] = later.flatten(1).sum(dim=1).tolist()
     split = example.split_with_sizes(sizes), before.split_with_sizes(sizes)
     return States(inputs.unbind(), *split, at)
 
@@ -58,12 +64,14 @@ class _Logits(torch.autograd.Function):
         ctx: Any, x: Tensor, W: Tensor, c: Tensor, U: Tensor, units: str, keep: bool
     ) -> Tensor:
         states, act = states_of(x), ACTIVATIONS[units]
-        drive = c.repeat(len(x), 1)  # [batch, hidden], at the block's first position
-        scratch = drive.new_empty(max(map(len, states.example)), len(c))
+        batch, drive = len(x), c.repeat(len(x), 1)  # [batch, hidden], at the block's first position
+        scratch = drive.new_empty(batch + max(map(len, states.example)), len(c))
         kept, said = [], []
         for inputs, example, before, w, u in zip(*states[:3], W, U, strict=True):
-            into = scratch[: len(example)]
-            hidden = act(torch.index_select(drive, 0, example, out=into).addmm_(before, w))
+            drives = scratch[: batch + len(example)]
+            drives[:batch] = drive
+            torch.index_select(drive, 0, example, out=drives[batch:]).addmm_(before, w)
+            hidden = act(drives)
             said.append(hidden @ u.T)
             drive.addmm_(inputs, w)
             if keep:  # to compute them again takes longer than to fetch them from memory
@@ -76,18 +84,18 @@ class _Logits(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         W, U, *kept = ctx.saved_tensors
-        states, sizes = ctx.states, [len(hidden) for hidden in kept]
+        states, batch, sizes = ctx.states, len(gradient), [len(hidden) for hidden in kept]
         of_said = _of_states(gradient, states.at, sum(sizes)).split_with_sizes(sizes)
         of_W, of_U = torch.empty_like(W), torch.empty_like(U)
-        of_drive = gradient.new_zeros(len(gradient), W.shape[-1])  # from all later blocks
+        of_drive = gradient.new_zeros(batch, W.shape[-1])  # from all later blocks
         scratch = gradient.new_empty(max(sizes), W.shape[-1])
         blocks = list(zip(*states[:3], kept, U, of_said, of_W, of_U, strict=True))
         for inputs, example, before, hidden, u, of_logits, of_w, of_u in reversed(blocks):
             torch.mm(of_logits.T, hidden, out=of_u)
             of_hidden = torch.mm(of_logits, u, out=scratch[: len(hidden)])
             _times_slope_(of_hidden, hidden, ctx.units)
-            torch.mm(inputs.T, of_drive, out=of_w).addmm_(before.T, of_hidden)
-            of_drive.index_add_(0, example, of_hidden)
+            torch.mm(inputs.T, of_drive, out=of_w).addmm_(before.T, of_hidden[batch:])
+            of_drive.add_(of_hidden[:batch]).index_add_(0, example, of_hidden[batch:])
         return None, of_W, of_drive.sum(dim=0), of_U, None, None
 
 
@@ -100,16 +108,17 @@ def logits_and_slopes(
     d log q / dx_j = logit_j + W_j . sum_{d>j} r_d act'_d U_d. Where j and d are in one block it is
     r_d times act'_d . (W_j U_d), for all pairs j < d, so that act' is looked at once per state.
     """
-    size = len(W)
+    size, batch = len(W), len(x)
     x, W, c, U = _in_blocks(x, W, c, U)
-    states, act, drive = states_of(x), ACTIVATIONS[units], c.expand(len(x), -1)
+    states, act, drive = states_of(x), ACTIVATIONS[units], c.expand(batch, -1)
     hiddens, said = [], []
     for inputs, example, before, w, u in zip(*states[:3], W, U, strict=True):
-        hiddens.append(act(torch.addmm(drive.index_select(0, example), before, w)))
+        others = torch.addmm(drive.index_select(0, example), before, w)
+        hiddens.append(act(torch.cat([drive, others])))
         said.append(hiddens[-1] @ u.T)
         drive = torch.addmm(drive, inputs, w)
     logit = _of_positions(torch.cat(said), states.at) + F.pad(b, (0, x.shape[1] - size))
-    surprise = (x - logit.sigmoid()).view(len(x), -1, BLOCK).unbind(1)
+    surprise = (x - logit.sigmoid()).view(batch, -1, BLOCK).unbind(1)
     first, second = torch.triu_indices(BLOCK, BLOCK, 1, device=x.device)  # of each pair
     later, slopes = torch.zeros_like(drive), []  # the sum over all later blocks
     blocks = list(zip(states.example, states.at, hiddens, surprise, W, U, strict=True))
@@ -119,8 +128,8 @@ def logits_and_slopes(
         pairs = slope @ (w.index_select(0, first) * u.index_select(0, second)).T
         inside = r[:, second] * pairs.gather(0, at[:, second])  # [batch, pairs]
         slopes.append((later @ w.T).index_add(1, first, inside))
-        of_hidden = r.new_zeros(len(hidden), BLOCK).scatter(0, at, r) @ u
-        later = later.index_add(0, example, of_hidden * slope)
+        of_drive = (r.new_zeros(len(hidden), BLOCK).scatter(0, at, r) @ u) * slope
+        later = (later + of_drive[:batch]).index_add(0, example, of_drive[batch:])
     return logit[:, :size], (logit + torch.cat(slopes[::-1], dim=1))[:, :size]
 
 
