@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     for table in (config_table(found), measures_table(found), changes_table(found)):
         Console().print(table)
         print()
-    print(LEGEND if found.changes else "tested on other examples: no answers are compared")
+    print(LEGEND if found.changes else "no answers to the same examples to compare")
     return 0
 
 

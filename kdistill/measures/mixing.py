@@ -48,7 +48,7 @@ def split_r_hat(traces: Tensor) -> float:
     if traces.dim() < 2 or len(traces) < 4 or traces.shape[1] < 2:
         raise ValueError(f"traces must be [4 or more, 2 or more, ...], got {list(traces.shape)}")
     length = len(traces) // 2
-    halves = torch.cat([traces[:length], traces[-length:]], dim=1).flatten(2)
+    halves = torch.cat([traces[:length], traces[-length:]], dim=1)
     within, between = halves.var(dim=0).mean(dim=0), halves.mean(dim=0).var(dim=0)
     if not between.any():
         return 1.0

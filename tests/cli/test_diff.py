@@ -92,7 +92,7 @@ def test_without_the_same_examples_only_figures_are_compared(runs, capsys):
     save_file({**kept, "index": kept["index"] + 1}, runs / "B/predictions.safetensors")
     assert main(["diff", "A", "B"]) == 0
     shown = capsys.readouterr().out
-    assert "tested on other examples" in shown
+    assert "no answers to the same examples" in shown
     assert "p =" not in shown
     assert "fixed" not in shown
 
