@@ -74,7 +74,7 @@ def _chart(sweep: Sweep, name: str, key: str, lines: list[Line], values: list[fl
         axes.set_ylabel(title(sweep.main))
         if _least_to_greatest(lines) > APART:
             plain_log(axes)
-        axes.legend()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above: curves go anywhere
 
     return draw(name, f"{title(sweep.main)} over {key}", _described(lines, key), plot)
 
