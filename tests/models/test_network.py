@@ -15,6 +15,7 @@ from kdistill.models.preprocessing import Pixels
 from kdistill.paths import CONFIG_DIR
 
 STUDENTS = sorted((CONFIG_DIR / "student").glob("*.yaml"))
+DENSITIES = ("nade", "made")
 MLP = {"_target_": "kdistill.models.mlp.MLP", "widths": [4]}
 TINY = {"_target_": "own_networks.Tiny", "hidden": 5}
 PAIR = {"_target_": "own_networks.Pair", "hidden": 5}
@@ -46,7 +47,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)], ids=str)
-@pytest.mark.parametrize("option", [path.stem for path in STUDENTS])
+@pytest.mark.parametrize("option", [path.stem for path in STUDENTS if path.stem not in DENSITIES])
 def test_every_student_config_answers_grey_and_coloured_images(
     option: str, shape: tuple[int, ...]
 ) -> None:
