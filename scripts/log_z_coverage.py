@@ -48,7 +48,7 @@ def digits_rbm(steps: int = 6000) -> RBM:
         batch = images[torch.randint(len(images), (100,), generator=generator)]
         chains = rbm.gibbs(chains, generator)
         optimizer.zero_grad()
-        rbm.contrastive_loss(batch, chains).backward()
+        (rbm(chains).mean() - rbm(batch).mean()).backward()
         optimizer.step()
         decay.step()
     return rbm

@@ -17,9 +17,9 @@ MAIN = ("log_likelihood", "kl_teacher_student", "kl_student_teacher")
 class Density:
     """Figures in nats, each with its 95 % interval.
 
-    main: the measure that decides. samples >= 2: of each model, for the divergences and log Z;
-    sweeps >= 1: of the teacher's chains, begun at the student's samples; annealed_chains,
-    temperatures: of annealed importance sampling, >= 0 (either 0: none) and >= 0.
+    main: the measure that decides. samples >= 100: of each model, for the divergences and log Z;
+    sweeps >= 8: of the teacher's chains, begun at the student's samples; annealed_chains,
+    temperatures >= 0: of annealed importance sampling, which either being 0 leaves out.
     """
 
     need = "log_density"

@@ -74,16 +74,6 @@ class RBM(nn.Module):
             draw_bits(chances[1], state, generator)
         return state.view_as(inputs)
 
-    def contrastive_loss(self, data: Tensor, negative: Tensor) -> Tensor:
-        """mean(-log p~(data)) - mean(-log p~(negative)), a difference of free energies.
-
-        With `negative` held fixed its gradient is that of CD-k where `negative` are `data` after k
-        sweeps (Hinton 2002), and of PCD where they are chains that go on (Tieleman 2008). Its value
-        says how the two sets compare under p: it is no likelihood, and no measure of progress.
-        """
-        difference: Tensor = self(negative).mean() - self(data).mean()
-        return difference
-
     @torch.no_grad()
     def log_partition(self) -> float:
         """log Z in nats, exact, in float64, over all states of the smaller side.

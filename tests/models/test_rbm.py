@@ -7,7 +7,10 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor
 
+from kdistill.data.batch import Batch
+from kdistill.losses.contrastive_divergence import ContrastiveDivergence
 from kdistill.models.rbm import RBM
+from kdistill.signals.signals import Signals
 
 
 def random_rbm(visible: int, hidden: int, scale: float = 1.0, seed: int = 0) -> RBM:
@@ -164,12 +167,19 @@ def test_hidden_units_are_drawn_with_their_chances() -> None:
     torch.testing.assert_close(drawn.mean(dim=0), chance.detach(), atol=0.01, rtol=0)
 
 
+def contrastive(rbm: RBM, data: Tensor, negative: Tensor) -> Tensor:
+    """The loss that trains it, with `negative` as its own samples."""
+    inputs = torch.cat([data, negative])
+    batch = Batch(inputs, own=torch.arange(len(inputs)) >= len(data))
+    return ContrastiveDivergence()(Signals(log_density=rbm(inputs)), None, batch)["total"]
+
+
 def test_contrastive_gradient_is_the_difference_of_correlations() -> None:
     rbm, generator = random_rbm(6, 4), torch.Generator().manual_seed(1)
     data, negative = (
         torch.randint(0, 2, (count, 6), generator=generator).double() for count in (5, 9)
     )
-    rbm.contrastive_loss(data, negative).backward()
+    contrastive(rbm, data, negative).backward()
 
     def means(inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hidden = (inputs @ rbm.weight + rbm.hidden_bias).sigmoid()
@@ -191,5 +201,5 @@ def test_contrastive_gradient_with_exact_negatives_is_that_of_the_likelihood() -
     drawn = states[
         torch.multinomial(chances, count, True, generator=torch.Generator().manual_seed(0))
     ]
-    sampled = torch.autograd.grad(rbm.contrastive_loss(data, drawn), rbm.weight)[0]
+    sampled = torch.autograd.grad(contrastive(rbm, data, drawn), rbm.weight)[0]
     torch.testing.assert_close(sampled, exact, atol=0.01, rtol=0)
