@@ -1,4 +1,4 @@
-"""What NADE costs: python scripts/nade_cost.py. Prints a table of docs/results.md.
+"""What NADE costs: python scripts/nade_cost.py. Prints a table.
 
 CPU milliseconds of one thread, the least of several, in turns in one process: a training step
 (forward and backward of the mean of -log q), a step of score matching (forward and backward of the
