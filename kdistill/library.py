@@ -15,8 +15,9 @@ from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
+from kdistill.data.loader import LoaderSet
 from kdistill.data.tensors import Array, from_tensors
-from kdistill.data.transfer import LoaderSet, TrainingSet
+from kdistill.data.transfer import TrainingSet
 from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError

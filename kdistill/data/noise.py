@@ -7,13 +7,13 @@ import torch
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.randomness import normal, purpose_of, sample_keys
 from kdistill.data.streams import EpochStream
-from kdistill.data.transfer import check_counts, passes_of
+from kdistill.data.transfer import Transfer, check_counts, passes_of
 from kdistill.errors import UserError
 
 SLICE = 4096  # inputs drawn at once, which takes several times their own memory
 
 
-class Noise:
+class Noise(Transfer):
     """`size` inputs of the data set's shape, each number drawn from N(mean, std^2), unlabelled.
 
     In the units that models read: for pixels, which are uint8 divided by 255, floats about [0, 1].
@@ -54,10 +54,6 @@ class Noise:
                 "transfer=train or transfer=teacher_samples"
             )
 
-    def labelled(self, dataset: Dataset) -> bool:
-        """Never."""
-        return False
-
     def count(self, dataset: Dataset) -> int:
         """`size`."""
         return self.size
@@ -65,14 +61,6 @@ class Noise:
     def passes(self, dataset: Dataset) -> int:
         """As `epoch_size` says."""
         return passes_of(self.epoch_size, self.size)
-
-    def lacking(self, dataset: Dataset) -> list[int]:
-        """None: it is of no class."""
-        return []
-
-    def alone(self) -> "Noise":
-        """Itself, which no baseline can learn from."""
-        return self
 
     def stream(
         self,

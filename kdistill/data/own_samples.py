@@ -14,7 +14,9 @@ from kdistill.data.randomness import derived
 class Draw(Protocol):
     """Samples for a batch; what it remembers between two batches is in its state."""
 
-    def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor: ...
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """For a batch of floats."""
+        ...
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -40,7 +42,7 @@ class WithOwn:
         return self
 
     def __next__(self) -> Batch:
-        batch = next(self._stream)
+        batch = floats(next(self._stream))
         purpose = f"own samples, step {self._step}, process {self._rank}"
         generator = torch.Generator(batch.inputs.device)
         generator.manual_seed(derived(self._seed, purpose))
@@ -86,9 +88,15 @@ class Exact:
         """Nothing."""
 
 
+def floats(batch: Batch) -> Batch:
+    """`batch` with inputs as models read them: uint8 divided by 255."""
+    inputs = batch.inputs
+    return replace(batch, inputs=inputs.float() / 255) if inputs.dtype == torch.uint8 else batch
+
+
 def appended(batch: Batch, drawn: Tensor) -> Batch:
-    """`batch` and the rows `drawn`, as floats; rows that are drawn have no label, index or key."""
-    inputs = batch.inputs.float() / 255 if batch.inputs.dtype == torch.uint8 else batch.inputs
+    """`batch` of floats and the rows `drawn`, which have no label, index or key."""
+    inputs = batch.inputs
     own = torch.arange(len(inputs) + len(drawn), device=inputs.device) >= len(inputs)
     whole = torch.cat([inputs, drawn.view(-1, *inputs.shape[1:]).to(inputs)])
     return replace(batch, inputs=whole, labels=None, index=None, key=None, own=own)

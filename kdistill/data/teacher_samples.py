@@ -10,7 +10,7 @@ from torch import Tensor
 from kdistill.data.batch import Batch, Dataset, Examples, Stream
 from kdistill.data.randomness import derived, sample_keys
 from kdistill.data.streams import shared
-from kdistill.data.transfer import TrainingSet, check_counts
+from kdistill.data.transfer import TrainingSet, Transfer, check_counts
 from kdistill.errors import UserError
 
 
@@ -22,7 +22,7 @@ class Sampler(Protocol):
     def gibbs(self, inputs: Tensor, generator: torch.Generator, sweeps: int) -> Tensor: ...
 
 
-class TeacherSamples:
+class TeacherSamples(Transfer):
     """`chains` of block Gibbs of the teacher's, begun at random bits; or exact samples, if it has.
 
     burn_in >= 0: sweeps before the first sample; sweeps >= 1: of a chain between two samples that
@@ -53,21 +53,9 @@ class TeacherSamples:
                 "use dataset=binarised, or transfer=train"
             )
 
-    def labelled(self, dataset: Dataset) -> bool:
-        """Never."""
-        return False
-
     def count(self, dataset: Dataset) -> int:
         """`epoch_size`."""
         return self.epoch_size
-
-    def passes(self, dataset: Dataset) -> int:
-        """One."""
-        return 1
-
-    def lacking(self, dataset: Dataset) -> list[int]:
-        """None: there are no classes."""
-        return []
 
     def alone(self) -> TrainingSet:
         """What the student learns from without the teacher: as many data."""

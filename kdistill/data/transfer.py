@@ -1,7 +1,7 @@
-"""Which inputs the teacher is asked about: the training set, part of it, or a user's own loader."""
+"""Which inputs the teacher is asked about: the training set, or part of it."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,17 +10,14 @@ from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Dataset, Examples, Stream
 from kdistill.data.labels import label_of
 from kdistill.data.randomness import purpose_of, sample_keys
-from kdistill.data.streams import EpochStream, LoaderStream, batch_of
+from kdistill.data.streams import EpochStream
 from kdistill.errors import UserError
 
 
 class Transfer(Protocol):
-    """What a config in configs/transfer builds."""
+    """What a config in configs/transfer builds; derive from it, and say what differs."""
 
-    @property
-    def fresh(self) -> bool:
-        """Whether its streams are: the inputs are new each epoch."""
-        ...
+    fresh: bool  # whether its streams are: the inputs are new each epoch
 
     def examples(self, dataset: Dataset) -> Examples:
         """The examples whose answers can be stored, for a stream that is not fresh."""
@@ -28,9 +25,11 @@ class Transfer(Protocol):
 
     def check(self, dataset: Dataset) -> None:
         """UserError for what `stream` would refuse, told before anything is trained."""
-        ...
+        return
 
-    def labelled(self, dataset: Dataset) -> bool: ...
+    def labelled(self, dataset: Dataset) -> bool:
+        """Whether its inputs have labels."""
+        return False
 
     def count(self, dataset: Dataset) -> int:
         """How many inputs there are."""
@@ -38,15 +37,15 @@ class Transfer(Protocol):
 
     def passes(self, dataset: Dataset) -> int:
         """How often an epoch goes through them."""
-        ...
+        return 1
 
     def lacking(self, dataset: Dataset) -> list[int]:
         """Classes that the training set has and these inputs have not, as far as labels tell."""
-        ...
+        return []
 
     def alone(self) -> "Transfer":
         """What the student learns from without the teacher: the same inputs, or as many data."""
-        ...
+        return self
 
     def stream(
         self,
@@ -60,7 +59,7 @@ class Transfer(Protocol):
         ...
 
 
-class TrainingSet:
+class TrainingSet(Transfer):
     """The training set, or part of it: some classes left out, then a random fraction kept.
 
     `omit_classes` are labels or names; `size` >= 1 keeps so many instead of a fraction. A smaller
@@ -102,10 +101,6 @@ class TrainingSet:
     def labelled(self, dataset: Dataset) -> bool:
         """Whether the training set has labels."""
         return dataset.train.labels is not None
-
-    def alone(self) -> "TrainingSet":
-        """Itself."""
-        return self
 
     def stream(
         self,
@@ -163,53 +158,6 @@ class TrainingSet:
         if len(rows) == 0:
             raise UserError("transfer.omit_classes leaves no training example; omit fewer classes")
         return rows
-
-
-class LoaderSet:
-    """What a user's own DataLoader yields, always asked live; its batch size and order hold."""
-
-    def __init__(self, loader: Iterable[Any]) -> None:
-        self._loader = loader
-        self.fresh = True
-
-    def examples(self, dataset: Dataset) -> Examples:
-        """Those of dataset.train: the loader's own have no position that could be stored."""
-        return dataset.train
-
-    def check(self, dataset: Dataset) -> None:
-        """A loader is taken at its word."""
-
-    def labelled(self, dataset: Dataset) -> bool:
-        """Whether the loader's first item has labels."""
-        return batch_of(next(iter(self._loader))).labels is not None
-
-    def count(self, dataset: Dataset) -> int:
-        """Of the loader's data set; 0 where that does not say."""
-        held = getattr(self._loader, "dataset", ())
-        return len(held) if hasattr(held, "__len__") else 0
-
-    def passes(self, dataset: Dataset) -> int:
-        """One."""
-        return 1
-
-    def lacking(self, dataset: Dataset) -> list[int]:
-        """None that is known of."""
-        return []
-
-    def alone(self) -> "LoaderSet":
-        """Itself."""
-        return self
-
-    def stream(
-        self,
-        dataset: Dataset,
-        batch_size: int,
-        seed: int,
-        device: torch.device,
-        sampler: object = None,
-    ) -> LoaderStream:
-        """The loader's batches as they come."""
-        return LoaderStream(self._loader, device, seed)
 
 
 def check_counts(**counts: int | None) -> None:

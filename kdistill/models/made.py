@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdistill.models.nade import log_density_of_bits
+
 
 class MADE(nn.Module):
     """ReLU layers of `widths`, one or more, over bits of `input_shape`; floats of 0 and 1.
@@ -36,7 +38,7 @@ class MADE(nn.Module):
         """log q [batch], in nats, of inputs [batch, *input_shape]."""
         x = inputs.flatten(1).to(self.output.weight)
         with torch.autocast(x.device.type, enabled=False):  # exact means exact
-            return _log_density(self._logits(x)[0], x)
+            return log_density_of_bits(self._logits(x)[0], x)
 
     def score(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """log q [batch] and d log q / dx, of the shape of `inputs`, with x as real numbers.
@@ -50,7 +52,7 @@ class MADE(nn.Module):
             back = (x - logits.sigmoid()) @ self.output.connected()
             for layer, h in zip(reversed(self._layers()), reversed(hidden), strict=True):
                 back = (back * (h > 0)) @ layer.connected()
-            return _log_density(logits, x), (logits + back).view(inputs.shape)
+            return log_density_of_bits(logits, x), (logits + back).view(inputs.shape)
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
@@ -111,8 +113,3 @@ def _masks(bits: int, widths: Sequence[int], seed: int) -> Iterator[Tensor]:
         yield after[:, None] >= before
         before = after
     yield place[:, None] > before
-
-
-def _log_density(logits: Tensor, x: Tensor) -> Tensor:
-    """sum_d x_d logit_d - log(1 + exp(logit_d)) [batch]."""
-    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=1)

@@ -62,7 +62,7 @@ class NADE(nn.Module):
         x = self._visited(inputs)
         with torch.autocast(x.device.type, enabled=False):  # exact means exact
             said = logits(x, self.encoder, self.hidden_bias, self.decoder, self.units)
-            return _log_density(said + self.visible_bias, x)
+            return log_density_of_bits(said + self.visible_bias, x)
 
     def score(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """log q [batch] and d log q / dx, of the shape of `inputs`, with x as real numbers.
@@ -74,7 +74,7 @@ class NADE(nn.Module):
         parameters = self.encoder, self.hidden_bias, self.decoder, self.visible_bias
         with torch.autocast(x.device.type, enabled=False):
             said, slopes = logits_and_slopes(x, *parameters, self.units)
-            value = _log_density(said, x)
+            value = log_density_of_bits(said, x)
         return value, slopes[:, self.order.argsort()].view(inputs.shape)
 
     @torch.no_grad()
@@ -98,6 +98,6 @@ class NADE(nn.Module):
         return inputs.flatten(1)[:, self.order].to(self.encoder)
 
 
-def _log_density(logits: Tensor, x: Tensor) -> Tensor:
+def log_density_of_bits(logits: Tensor, x: Tensor) -> Tensor:
     """sum_d x_d logit_d - log(1 + exp(logit_d)) [batch]."""
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=1)

@@ -123,8 +123,7 @@ class Chains:
     def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor:
         start = self._state
         if start is None or not self.chains:
-            inputs = batch.inputs.flatten(1)
-            start = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+            start = batch.inputs.flatten(1)
         if self.chains and self._state is None:  # from as many data as there are, again and again
             start = start.repeat(-(-self.chains // len(start)), 1)[: self.chains]
         drawn = self.model.gibbs(start, generator, self.sweeps)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from kdistill.data.augmentation import Shift
 from kdistill.data.batch import Batch, Examples, Stream
+from kdistill.data.loader import LoaderStream
 from kdistill.data.randomness import sample_keys
-from kdistill.data.streams import EpochStream, LoaderStream, in_order
+from kdistill.data.streams import EpochStream, in_order
 from kdistill.errors import UserError
 
 CPU = torch.device("cpu")

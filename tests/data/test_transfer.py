@@ -5,9 +5,10 @@ import torch
 
 from kdistill.data.augmentation import Shift
 from kdistill.data.batch import Batch, Dataset
+from kdistill.data.loader import LoaderSet
 from kdistill.data.streams import EpochStream
 from kdistill.data.tensors import from_tensors
-from kdistill.data.transfer import LoaderSet, TrainingSet
+from kdistill.data.transfer import TrainingSet
 from kdistill.errors import UserError
 
 CPU = torch.device("cpu")

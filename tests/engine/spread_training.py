@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from kdistill import ranks
 from kdistill.data.batch import Batch, Examples
-from kdistill.data.streams import EpochStream, LoaderStream
+from kdistill.data.loader import LoaderStream
+from kdistill.data.streams import EpochStream
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process

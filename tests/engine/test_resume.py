@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from kdistill.data.augmentation import Shift
 from kdistill.data.batch import Batch, Examples
-from kdistill.data.streams import EpochStream, LoaderStream
+from kdistill.data.loader import LoaderStream
+from kdistill.data.streams import EpochStream
 from kdistill.engine import resume as engine_resume
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
