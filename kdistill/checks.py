@@ -29,6 +29,7 @@ def check_parts(parts: Parts) -> None:
     """Refuse what the run cannot supply, before any weights exist."""
     check_domain(parts.loss, parts.measure, parts.dataset)
     check_teacher(parts.loss, parts.teacher)
+    check_mixture(parts.teacher, parts.dataset)
     parts.transfer.check(parts.dataset)
     check_process(parts.loss, parts.fit, parts.process)
     check_workers(parts.teacher, parts.process)
@@ -83,6 +84,15 @@ def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
         raise UserError(
             "loss: what specialists agree on is found by iteration, and has no derivatives by the "
             "input here; use another teacher, or another loss"
+        )
+
+
+def check_mixture(teacher: Teacher | None, dataset: Dataset) -> None:
+    """Refuse densities that are to be multiplied, whose constant nobody knows."""
+    if isinstance(teacher, Ensemble) and not dataset.classes and teacher.combine != "arithmetic":
+        raise UserError(
+            f"teacher.combine={teacher.combine}: the product of densities is not normalised; use "
+            "teacher.combine=arithmetic"
         )
 
 

@@ -1,7 +1,7 @@
 """Ensemble: networks that differ in seed (and, if asked, in data or architecture) answer as one.
 
 Hinton, Vinyals & Dean 2015, section 3: the members' distributions are combined by the arithmetic
-or the geometric mean; the temperature is applied to the result.
+or the geometric mean; the temperature is applied to the result. Densities are a mixture.
 """
 
 import math
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Batch
 from kdistill.engine.process import Process
+from kdistill.models.density_mixture import DensityMixture
 from kdistill.signals.signals import Signals
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.side_by_side import check_workers, prepare_all
@@ -95,7 +96,9 @@ class Ensemble:
         self.process: Process = context.process
         prepare_all(self.teachers, context, self.workers, self.executor)
         self.members: Sequence[nn.Module] = [teacher.network for teacher in self.teachers]
-        self.network = freeze(Combined(self.members, self.combine)).to(context.process.device)
+        classes = context.dataset.classes
+        whole = Combined(self.members, self.combine) if classes else DensityMixture(self.members)
+        self.network = freeze(whole).to(context.process.device)
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
 
     def name(self, data: str, precision: str) -> str:

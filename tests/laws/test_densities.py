@@ -120,6 +120,33 @@ def test_every_student_learns(student: str, tmp_path: Path) -> None:
     assert result.models["student"].measures["log_likelihood"].value > -uniform + 5
 
 
+def mixture(*words: str) -> dict[str, Any]:
+    """WORDS with two NADEs in place of the RBM."""
+    members = ["teacher=nade_mixture", "teacher.members=2", "teacher.model.hidden=8"]
+    fit = ["teacher.fit.epochs=4", "teacher.fit.optimizer.lr=0.01", "teacher.fit.batch_size=50"]
+    kept = [word for word in WORDS if not word.startswith("teacher.")]
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return to_plain(compose("train", [*kept, *members, *fit, *words]))
+
+
+@pytest.mark.parametrize("loss", [name for name in LOSSES if name != "likelihood"])
+def test_a_mixture_of_nades_teaches(loss: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    words = [f"loss={loss}", *LOSSES[loss]]
+    result = run_config(mixture(*words), folder.path, silent)
+    assert result.tables == []  # its constant is known: it is 1
+    found = {name: each.measures for name, each in result.models.items() if each}
+    assert found["teacher"]["log_likelihood"].value > -64 * torch.tensor(2.0).log().item() + 5
+    for name in ("student", "baseline"):
+        assert found[name]["kl_teacher_student"].value > 0
+        assert found[name]["kl_student_teacher"].value > 0
+
+
+def test_a_product_of_densities_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"teacher.combine=geometric: the product of densities"):
+        run_config(mixture("teacher.combine=geometric"), tmp_path / "run", silent)
+
+
 class Killed(BaseException):
     """Nothing in the run may mend this."""
 

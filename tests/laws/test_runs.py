@@ -51,7 +51,7 @@ def about_logits(loss: str) -> bool:
         return "logits" in build(compose(overrides=[f"+loss={loss}"]).loss).student_needs
 
 
-TEACHERS = [name for name in options("teacher") if name not in ("none", "rbm")]
+TEACHERS = [name for name in options("teacher") if name not in ("none", "rbm", "nade_mixture")]
 LOSSES = [name for name in options("loss") if about_logits(name)]
 REFUSED = ("specialists", "derivative_matching")
 
