@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "measure the models of a finished run again",
     "report": "print what a run or a sweep has shown, and write its reports again",
     "diff": "compare two runs: config, measures, answers that changed",
+    "sample": "write samples of a run's density to a file",
     "list": "list the config groups, or the options of one",
     "cache": "list or remove stored teachers and their answers",
 }

@@ -60,6 +60,17 @@ def same_kind(name: str, inputs: Tensor, other_name: str, other: Tensor) -> None
         )
 
 
+def check_bits(inputs: Tensor, name: str) -> None:
+    """UserError unless `inputs`, a density's, are 0 and 1, or as uint8 0 and 255."""
+    one = 255 if inputs.dtype == torch.uint8 else 1
+    other = inputs[(inputs != 0) & (inputs != one)]  # NaN too
+    if len(other):
+        raise UserError(
+            f"{name} of a density must be 0 and {one}, they hold {float(other[0]):g} and others; "
+            "use dataset=binarised"
+        )
+
+
 def class_names(classes: int | list[str] | None, labels: Tensor | None) -> tuple[str, ...]:
     """Names in the order of the labels: as given, or counted; UserError when there are not two."""
     if isinstance(classes, list):

@@ -6,7 +6,6 @@ import torch
 
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.randomness import normal, purpose_of, sample_keys
-from kdistill.data.streams import EpochStream
 from kdistill.data.transfer import Transfer, check_counts, passes_of
 from kdistill.errors import UserError
 
@@ -61,15 +60,3 @@ class Noise(Transfer):
     def passes(self, dataset: Dataset) -> int:
         """As `epoch_size` says."""
         return passes_of(self.epoch_size, self.size)
-
-    def stream(
-        self,
-        dataset: Dataset,
-        batch_size: int,
-        seed: int,
-        device: torch.device,
-        sampler: object = None,
-    ) -> EpochStream:
-        """The inputs, shuffled by `seed`."""
-        passes = self.passes(dataset)
-        return EpochStream(self.examples(dataset), batch_size, seed, device, passes=passes)

@@ -51,7 +51,7 @@ class TensorFile:
         return resident(plan, train, test, validation, self.split_seed)
 
     def _parts(self) -> tuple[tuple[str, ...], Part, Part, Part | int | float]:
-        arrays = _read(self.path)
+        arrays = read_arrays(self.path, "dataset.path")
         if missing := {"train_inputs", "test_inputs", "test_labels"} - set(arrays):
             raise UserError(
                 f"{self.path}: no array {' or '.join(sorted(missing))} in it; it holds "
@@ -144,11 +144,12 @@ def _plan(
     )
 
 
-def _read(path: Path) -> dict[str, Array]:
+def read_arrays(path: Path, key: str) -> dict[str, Array]:
+    """The arrays of a .npz or .safetensors file that the config names under `key`."""
     if path.suffix == ".safetensors":
         return dict(read_tensors(path))
     if path.suffix != ".npz":
-        raise UserError(f"dataset.path={path}: must end in .npz or .safetensors")
+        raise UserError(f"{key}={path}: must end in .npz or .safetensors")
     if not path.is_file():
-        raise UserError(f"dataset.path={path}: no such file in {Path.cwd()}")
+        raise UserError(f"{key}={path}: no such file in {Path.cwd()}")
     return dict(read_npz(path))

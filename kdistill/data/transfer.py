@@ -55,8 +55,10 @@ class Transfer(Protocol):
         device: torch.device,
         sampler: object = None,
     ) -> Stream:
-        """`sampler`: the teacher's model, for what consists of its samples."""
-        ...
+        """The examples, shuffled by `seed`. `sampler`: the teacher's model, for what consists of
+        its samples."""
+        examples, passes = self.examples(dataset), self.passes(dataset)
+        return EpochStream(examples, batch_size, seed, device, passes=passes)
 
 
 class TrainingSet(Transfer):

@@ -2,10 +2,10 @@
 
 from math import sqrt
 
-import torch
 from torch import Tensor
 
 from kdistill.artifacts.result import Measure
+from kdistill.data.arrays import check_bits
 from kdistill.data.batch import Dataset
 from kdistill.errors import UserError
 from kdistill.measures.importance import SIGMAS, Estimate
@@ -52,7 +52,10 @@ class Density:
                 "measure=classification"
             )
         for part in ("train", "validation", "test"):
-            check_bits(getattr(dataset, part).inputs, part)
+            inputs = getattr(dataset, part).inputs
+            if not isinstance(inputs, Tensor):
+                raise UserError(f"dataset: a density's {part} data must fit into memory")
+            check_bits(inputs, f"dataset: the {part} data")
         if self.main == "log_likelihood" and not len(dataset.test):
             raise UserError(
                 "measure.main=log_likelihood: there are no test data; use kl_teacher_student"
@@ -63,19 +66,6 @@ class Density:
     def validate(self, log_density: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """What training looks at after each epoch: nll (nats)."""
         return {"nll": -float(log_density.double().mean())}
-
-
-def check_bits(inputs: object, part: str) -> None:
-    """UserError unless inputs in memory are of 0 and 1, or as uint8 of 0 and 255."""
-    if not isinstance(inputs, Tensor):
-        raise UserError(f"dataset: a density's {part} data must fit into memory")
-    one = 255 if inputs.dtype == torch.uint8 else 1
-    other = inputs[(inputs != 0) & (inputs != one)]  # NaN too
-    if len(other):
-        raise UserError(
-            f"dataset: a density's data are 0 and {one}, the {part} data hold "
-            f"{float(other[0]):g} and others; use dataset=binarised"
-        )
 
 
 def mean(values: Tensor, better: str) -> Measure:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from kdistill.artifacts.files import read_tensors
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.cli import main
 from kdistill.compose import run_config
@@ -118,6 +119,28 @@ def test_every_student_learns(student: str, tmp_path: Path) -> None:
     result = run_config(config(*words), folder.path, silent)
     uniform = 64 * torch.tensor(2.0).log().item()
     assert result.models["student"].measures["log_likelihood"].value > -uniform + 5
+
+
+def test_samples_of_a_run_are_inputs_of_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A NADE on the digits draws what a classifier is then asked about."""
+    folder, file = RunFolder(tmp_path / "nade"), tmp_path / "drawn.safetensors"
+    bits = ["dataset=binarised", "dataset@dataset.source=digits", "dataset.how=threshold"]
+    parts = ["teacher=none", "student=nade", "student.hidden=12", "loss=likelihood"]
+    rest = ["measure=density", "measure.samples=200", "fit.epochs=1", "device=cpu"]
+    where = ["baseline=false", f"hydra.run.dir={folder.path}"]
+    assert main(["train", *bits, *parts, *rest, *where]) == 0
+    assert main(["sample", str(folder.path), str(file), "--count=300", "--seed=1"]) == 0
+    drawn = read_tensors(file)["inputs"]
+    assert (drawn.shape, drawn.unique().tolist()) == ((300, 1, 8, 8), [0, 255])
+    small = ["dataset=digits", "device=cpu", "teacher.fit.epochs=1", "teacher.model.widths=[20]"]
+    asked = ["transfer=unlabelled", f"transfer.path={file}", "loss.hard_weight=0"]
+    run = ["fit.epochs=1", "baseline=false", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert main(["train", *small, *asked, *run]) == 0
+    assert "300 inputs asked" in capsys.readouterr().out
+    assert main(["sample", str(tmp_path / "run"), str(file)]) == 2
+    assert "is no density" in capsys.readouterr().err
 
 
 def mixture(*words: str) -> dict[str, Any]:

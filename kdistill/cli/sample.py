@@ -1,0 +1,40 @@
+"""`kdistill sample RUN FILE`: exact samples of a run's student, where that is a density."""
+
+from pathlib import Path
+
+from kdistill.cli._arguments import Parser
+
+AT_ONCE = 10_000  # samples, which bounds the memory that the hidden layers take
+
+
+def main(argv: list[str]) -> int:
+    """Write `inputs` [count, *input] uint8, 0 and 255, as transfer=unlabelled reads them."""
+    parser = Parser("sample")
+    parser.add_argument("run", type=Path, help="folder of a finished run: runs/NAME/TIME")
+    parser.add_argument("file", type=Path, help="a .safetensors file to be written")
+    parser.add_argument("--count", type=int, default=10_000, help="how many (default: 10000)")
+    parser.add_argument("--seed", type=int, default=0, help="draws them (default: 0)")
+    args = parser.parse_args(argv)
+
+    import torch
+    from rich.console import Console
+
+    from kdistill.artifacts.files import write_tensors
+    from kdistill.errors import UserError
+    from kdistill.library import load
+    from kdistill.models.network import inner
+
+    if args.count < 1:
+        raise UserError(f"--count must be >= 1, got {args.count}")
+    if args.file.suffix != ".safetensors":
+        raise UserError(f"{args.file}: must end in .safetensors")
+    model, generator = inner(load(args.run).student), torch.Generator().manual_seed(args.seed)
+    if not hasattr(model, "sample"):
+        raise UserError(f"{args.run}: its student is no density, and cannot be sampled")
+    drawn = []
+    for first in range(0, args.count, AT_ONCE):
+        part = model.sample(min(AT_ONCE, args.count - first), generator)  # type: ignore[operator]
+        drawn.append((part * 255).to(torch.uint8))
+    write_tensors(args.file, {"inputs": torch.cat(drawn)})
+    Console().print(f"{args.count} samples: {args.file}", highlight=False)
+    return 0
