@@ -26,9 +26,9 @@ from kdistill.measures.partition import (
     Proposal,
     best,
     log_partitions,
+    minus,
     table,
 )
-from kdistill.measures.partition import negative as minus
 from kdistill.measures.significance import closed_gap, paired_t
 from kdistill.models.network import inner
 from kdistill.models.rbm import RBM

@@ -52,7 +52,9 @@ def build(config: Any, *args: Any, offered: Mapping[str, Any] | None = None, key
     """
     plain = to_plain(config)
     if not isinstance(plain, dict) or "_target_" not in plain:
-        raise UserError(f"{dotted(key, '_target_')}: missing; it names the class to make")
+        held = ", ".join(map(str, plain)) if isinstance(plain, dict) else ""
+        hint = f" ({held}: set by an experiment for another {key}?)" if held else ""
+        raise UserError(f"{dotted(key, '_target_')}: missing; it names the class to make{hint}")
     for place, node in targets(plain, key):
         resolve(node["_target_"], dotted(place, "_target_"))
     accepted = parameters_of(resolve(plain["_target_"]))

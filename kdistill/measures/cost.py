@@ -44,15 +44,23 @@ def cost(
 def multiply_adds(module: nn.Module, one: Tensor) -> int | None:
     """Multiply-adds of matrix products, convolutions and attention for `one` input [1, ...].
 
-    Counted on the meta device, where nothing is computed; None for a module that cannot run there.
+    Counted on the meta device, where nothing is computed and every operation is known; of a module
+    that cannot run there, one whose way depends on its input say, what it takes for `one`. None
+    where that cannot be counted either.
     """
+    for device in (torch.device("meta"), one.device):
+        try:
+            return _counted(deepcopy(module).to(device), one.to(device))
+        except Exception:  # a user's own module may raise anything; the run goes on without it
+            continue
+    return None
+
+
+def _counted(module: nn.Module, one: Tensor) -> int:
     from torch.utils.flop_counter import FlopCounterMode  # seconds to import, and not always asked
 
-    try:
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            deepcopy(module).to("meta")(one.to("meta"))
-    except Exception:  # a user's own module may raise anything; the run goes on without the count
-        return None
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        module(one)
     return int(counter.get_total_flops()) // 2
 
 

@@ -79,7 +79,7 @@ def best(found: Sequence[Found]) -> Estimate:
     return found[min(widths)[1] if widths else -1].estimate
 
 
-def negative(estimate: Estimate) -> Estimate:
+def minus(estimate: Estimate) -> Estimate:
     """-log Z, with its bounds."""
     low, high = (None if end is None else -end for end in (estimate.high, estimate.low))
     return replace(estimate, value=-estimate.value, low=low, high=high)

@@ -70,10 +70,11 @@ class _Logits(torch.autograd.Function):
         for inputs, example, before, w, u in zip(*states[:3], W, U, strict=True):
             drives = scratch[: batch + len(example)]
             drives[:batch] = drive
-            torch.index_select(drive, 0, example, out=drives[batch:]).addmm_(before, w)
+            others = torch.index_select(drive, 0, example, out=drives[batch:])
+            torch.addmm(others, before, w, out=others)  # unlike addmm_, counted by FlopCounterMode
             hidden = act(drives)
             said.append(hidden @ u.T)
-            drive.addmm_(inputs, w)
+            torch.addmm(drive, inputs, w, out=drive)
             if keep:  # to compute them again takes longer than to fetch them from memory
                 kept.append(hidden)
         ctx.states, ctx.units = states, units

@@ -43,6 +43,11 @@ class RBMTeacher(NetworkTeacher):
         for name, value, least in (("sweeps", sweeps, 1), ("chains", chains, 0)):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}, got {value}")
+        if fit.get("patience") is not None or fit.get("keep") == "best":
+            raise ValueError(
+                "fit.patience and fit.keep=best need a figure after each epoch, and without log Z "
+                "an RBM has none"
+            )
         model = {"_target_": "kdistill.models.rbm.RBM", "hidden": hidden}
         loss = {"_target_": "kdistill.losses.contrastive_divergence.ContrastiveDivergence"}
         super().__init__(model, loss, fit, seed=seed)

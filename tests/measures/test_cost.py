@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from kdistill.measures import cost as measured
 from kdistill.measures.cost import cost
 from kdistill.models.mlp import MLP
+from kdistill.models.nade import NADE
+from kdistill.models.nade_kernel import BLOCK
 from kdistill.models.network import Network
 from kdistill.models.preprocessing import Pixels
 from kdistill.teachers.ensemble import Combined
@@ -59,14 +61,29 @@ def test_attention_is_counted() -> None:
     assert found.multiply_adds == 2 * (2 * 5 * 5 * 4)  # two heads; scores, then their mixture
 
 
-def test_what_cannot_run_on_the_meta_device_is_not_counted() -> None:
-    class Peeking(nn.Module):
+def test_where_the_way_depends_on_the_input_its_own_is_counted() -> None:
+    class Peeking(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:
-            return x if x.sum().item() >= 0 else -x
+            return super().forward(x) if x.sum().item() >= 0 else -x
 
-    found = cost(Peeking(), (3,), torch.float32, None, CPU)
-    assert found.multiply_adds is None
+    found = cost(Peeking(3, 5), (3,), torch.float32, None, CPU)
+    assert found.multiply_adds == 15
     assert found.latency_ms["1"] > 0
+
+
+@pytest.mark.parametrize("bits", [64, 70])
+def test_a_nade_costs_two_products_of_its_size_on_a_blank_input(bits: int) -> None:
+    found = cost(NADE(10, (bits,)), (bits,), torch.float32, None, CPU)
+    whole_blocks = -(-bits // BLOCK) * BLOCK
+    assert found.multiply_adds == 2 * whole_blocks * 10
+
+
+def test_what_cannot_be_counted_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise RuntimeError
+
+    monkeypatch.setattr(measured, "_counted", refuse)
+    assert cost(nn.Linear(2, 2), (2,), torch.float32, None, CPU).multiply_adds is None
 
 
 def test_bytes_are_those_of_the_file(tmp_path: Path) -> None:

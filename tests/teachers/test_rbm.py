@@ -114,3 +114,9 @@ def test_what_is_out_of_range_is_refused() -> None:
     for key, value in {"sweeps": 0, "chains": -1}.items():
         with pytest.raises(ValueError, match=f"{key} must be >= "):
             RBMTeacher(FIT, **{key: value})
+
+
+@pytest.mark.parametrize("key", [{"patience": 2}, {"keep": "best"}])
+def test_no_epoch_is_known_to_be_the_best(key: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="without log Z"):
+        RBMTeacher({**FIT, **key})
