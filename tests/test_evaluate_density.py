@@ -190,5 +190,7 @@ def test_data_that_are_no_bits_are_refused(odd: float) -> None:
     inputs[2, 1] = odd
     fine, broken = (Examples(each, None, rows) for each in (torch.zeros(4, 3), inputs))
     dataset = Dataset("bits", "memory", "bits", (3,), (), fine, fine, broken)
-    with pytest.raises(UserError, match=f"data are 0 and 1, the test data hold {odd:g} and others"):
+    with pytest.raises(
+        UserError, match=f"the test data of a density must be 0 and 1, they hold {odd:g}"
+    ):
         Density().bind(dataset)
