@@ -134,6 +134,9 @@ def test_samples_of_a_run_are_inputs_of_another(
     assert main(["sample", str(folder.path), str(file), "--count=300", "--seed=1"]) == 0
     drawn = read_tensors(file)["inputs"]
     assert (drawn.shape, drawn.unique().tolist()) == ((300, 1, 8, 8), [0, 255])
+    for words, said in ((["x.npz"], "must end in"), ([str(file), "--count=0"], "must be >= 1")):
+        assert main(["sample", str(folder.path), *words]) == 2
+        assert said in capsys.readouterr().err
     small = ["dataset=digits", "device=cpu", "teacher.fit.epochs=1", "teacher.model.widths=[20]"]
     asked = ["transfer=unlabelled", f"transfer.path={file}", "loss.hard_weight=0"]
     run = ["fit.epochs=1", "baseline=false", f"hydra.run.dir={tmp_path / 'run'}"]
