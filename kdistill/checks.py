@@ -16,11 +16,13 @@ from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.measures.classification import Classification
-from kdistill.measures.density import Density
+from kdistill.measures.density import DIVERGENCES, Density
+from kdistill.models.network import inner
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
 from kdistill.students.repair import bias_name
 from kdistill.teachers.ensemble import Ensemble
+from kdistill.teachers.rbm import RBMTeacher
 from kdistill.teachers.specialists import Specialists
 from kdistill.teachers.teacher import Teacher
 
@@ -29,10 +31,10 @@ def check_parts(parts: Parts) -> None:
     """Refuse what the run cannot supply, before any weights exist."""
     check_domain(parts.loss, parts.measure, parts.dataset)
     check_teacher(parts.loss, parts.teacher)
-    check_mixture(parts.teacher, parts.dataset)
-    parts.transfer.check(parts.dataset)
+    check_densities(parts.measure, parts.teacher, parts.dataset)
+    check_transfer(parts.transfer, parts.baseline, parts.dataset)
     check_process(parts.loss, parts.fit, parts.process)
-    check_workers(parts.teacher, parts.process)
+    check_processes(parts.teacher, parts.process)
     parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
     labelled = parts.transfer.labelled(parts.dataset)
     wanted = parts.loss.needs_labels or (parts.baseline and bool(parts.dataset.classes))
@@ -87,8 +89,23 @@ def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
         )
 
 
-def check_mixture(teacher: Teacher | None, dataset: Dataset) -> None:
-    """Refuse densities that are to be multiplied, whose constant nobody knows."""
+def check_transfer(transfer: Transfer, baseline: bool, dataset: Dataset) -> None:
+    """Refuse inputs that the data cannot give, for the student or for the baseline."""
+    transfer.check(dataset)
+    if baseline:
+        transfer.alone().check(dataset)
+
+
+def check_densities(
+    measure: Classification | Density, teacher: Teacher | None, dataset: Dataset
+) -> None:
+    """Refuse densities that are to be multiplied, whose constant nobody knows, and a divergence
+    from nobody."""
+    if isinstance(measure, Density) and measure.main in DIVERGENCES and teacher is None:
+        raise UserError(
+            f"measure.main={measure.main}: there is no teacher to diverge from; use "
+            "measure.main=log_likelihood"
+        )
     if isinstance(teacher, Ensemble) and not dataset.classes and teacher.combine != "arithmetic":
         raise UserError(
             f"teacher.combine={teacher.combine}: the product of densities is not normalised; use "
@@ -102,14 +119,24 @@ def check_process(loss: Loss, fit: Fit, process: Process) -> None:
     if loss.double_backward and (sharded or process.compile):
         which = "device.strategy=fsdp" if sharded else "device.compile=true"
         raise UserError(f"loss: it needs second derivatives, which {which} cannot give; unset that")
+    if loss.needs_own and sharded:
+        raise UserError(
+            "loss: it samples the student at every step, which device.strategy=fsdp cannot give; "
+            "use device.strategy=ddp"
+        )
+    if loss.needs_own and fit.batch_size // max(process.processes, ranks.world()) < 2:
+        raise UserError(
+            "fit.batch_size: the student's own samples, as many as the batch has inputs, must be "
+            "two or more in each process"
+        )
     if sharded and fit.average:
         raise UserError("fit.average: not with device.strategy=fsdp; use device.strategy=ddp")
     if sharded and process.precision == "fp16":
         raise UserError("device.precision=fp16: not with device.strategy=fsdp; use bf16 or ddp")
 
 
-def check_workers(teacher: Teacher | None, process: Process) -> None:
-    """Refuse members side by side in each of several processes."""
+def check_processes(teacher: Teacher | None, process: Process) -> None:
+    """Refuse members side by side, and chains that go on, in each of several processes."""
     side_by_side = isinstance(teacher, (Ensemble, Specialists)) and (
         teacher.workers > 1 or teacher.executor
     )
@@ -118,6 +145,14 @@ def check_workers(teacher: Teacher | None, process: Process) -> None:
         raise UserError(
             f"teacher.workers, teacher.executor: not with device.processes={processes}; use one or "
             "the other"
+        )
+    apart = isinstance(teacher, RBMTeacher) and (
+        not teacher.path and (teacher.chains or process.strategy == "fsdp")
+    )
+    if apart and processes > 1:
+        raise UserError(
+            f"device.processes={processes}: an RBM's chains that go on, and its shards, are of one "
+            "process; use device.processes=1, or teacher.chains=0 device.strategy=ddp"
         )
 
 
@@ -156,6 +191,10 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     if parts.loss.needs_own:
         batch = replace(batch, inputs=blank.float(), own=torch.tensor([False, True]))
     check_derivatives(parts.loss, student)
+    if not classes and not hasattr(inner(student), "sample"):
+        raise UserError(
+            "student: a density must have exact samples, sample(count, generator); use nade or made"
+        )
     objective = Objective(deepcopy(student), deepcopy(parts.loss))
     parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
     try:

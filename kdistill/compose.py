@@ -8,7 +8,7 @@ from typing import Any
 from kdistill import ranks
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.checks import check_process, check_teacher, check_workers
+from kdistill.checks import check_process, check_processes, check_teacher
 from kdistill.config.build import build, to_plain
 from kdistill.config.check import check
 from kdistill.data.plan import DataSource
@@ -85,7 +85,7 @@ def recipe(config: Any) -> Recipe:
         raise UserError(f"repair must be null, {' or '.join(KINDS)}, got {repair}")
     fit, process = made("fit"), made("device")
     check_process(loss, fit, process)
-    check_workers(teacher, process)
+    check_processes(teacher, process)
     return Recipe(
         source=made("dataset"),
         transfer=made("transfer"),

@@ -1,7 +1,7 @@
 """Measuring the three classifiers beside each other: the one reading of the test set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class Findings:
     models: dict[str, ModelResult | None]  # teacher, student, baseline; None: there is none
     gain: dict[str, float | None]  # closed_gap, p_value
     tables: list[Table]
+    warnings: list[str] = field(default_factory=list)
 
 
 def judge_classifiers(

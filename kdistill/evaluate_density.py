@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Measure, ModelResult
 from kdistill.artifacts.run_folder import RunFolder, read_lines
-from kdistill.data.batch import Batch
+from kdistill.data.batch import Batch, Examples
 from kdistill.data.randomness import derived
 from kdistill.engine.predict import BATCH, predict
+from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.evaluate import Findings
 from kdistill.measures.annealing import base_odds
 from kdistill.measures.cost import cost
-from kdistill.measures.density import Density, mean, negative, shifted
+from kdistill.measures.density import DIVERGENCES, Density, mean, negative, shifted
 from kdistill.measures.importance import Estimate
 from kdistill.measures.mixing import watched_chains
 from kdistill.measures.partition import (
@@ -37,8 +38,6 @@ from kdistill.signals.ask import ask
 
 SHOWN = 40  # samples of each model in the report
 NAMES = {"student": "student", "baseline": "student alone"}
-DIVERGENCES = ("kl_teacher_student", "kl_student_teacher")
-ITSELF = Measure(0.0, 0, (0.0, 0.0), "nats", "lower")  # of the teacher from itself
 Log = Mapping[str, Tensor]  # log p(x) [n] by model, float64
 
 
@@ -59,47 +58,56 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
     samples = drawn(parts, networks)
     found = partitions(parts, networks, samples, folder)
     log_z = best(found) if found else NORMALISED
-    tested = on_test(parts, networks)
-    measures = {name: {"log_likelihood": mean(said, "higher")} for name, said in tested.items()}
+    data, process = parts.dataset, parts.process
+    tested = of_part(networks, data.test, "test", process)
+    exact = {name: each for name, each in networks.items() if name != "teacher" or not found}
+    validated = likelihoods(of_part(exact, data.validation, "validation", process))
+    measures = likelihoods(tested)
     if "teacher" in networks:
         if "teacher" in measures:
             whole = shifted(measures["teacher"]["log_likelihood"], minus(log_z))
             measures["teacher"] = {"log_likelihood": whole}
-        measures.setdefault("teacher", {}).update(dict.fromkeys(DIVERGENCES, ITSELF))
+        itself = Measure(0.0, parts.measure.samples, (0.0, 0.0), "nats", "lower")
+        measures.setdefault("teacher", {}).update(dict.fromkeys(DIVERGENCES, itself))
         for name in NAMES.keys() & networks:
             measures.setdefault(name, {}).update(divergences(name, samples, log_z))
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     for name, network in networks.items():
         file = None if name == "teacher" else folder.weights(name)
-        shape, device = parts.dataset.input_shape, parts.process.device
-        spent = cost(network, shape, torch.float32, file, device)
-        models[name] = ModelResult(measures.get(name, {}), spent)
+        spent = cost(network, data.input_shape, torch.float32, file, process.device)
+        held = validated.get(name, {})
+        models[name] = ModelResult(measures.get(name, {}), spent, validation=held)
     _keep(parts, samples, tested, log_z, folder)
     main = parts.measure.main
     cases = {"log_likelihood": tested, "kl_teacher_student": _on_teachers(samples)}
     gain = _gain(models, main, cases.get(main, {}))
-    return Findings(models, gain, [table(found)] if found else [])
+    warnings = [each.warning for each in samples.values() if each.warning]
+    return Findings(models, gain, [table(found)] if found else [], warnings)
 
 
 def measured_again(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, ModelResult]:
     """The likelihood of the test data under each of `networks`; UserError without test data."""
-    said = on_test(parts, networks)
+    said = of_part(networks, parts.dataset.test, "test", parts.process)
     if not said:
         raise UserError("evaluate: this run has no test data; its figures come from samples")
-    return {
-        name: ModelResult({"log_likelihood": mean(each, "higher")}) for name, each in said.items()
-    }
+    return {name: ModelResult(each) for name, each in likelihoods(said).items()}
 
 
-def on_test(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-    """log p(x) of the test data by model, float64; nothing without test data."""
-    test = parts.dataset.test
-    if not len(test):
+def of_part(
+    networks: Mapping[str, nn.Module], examples: Examples, part: str, process: Process
+) -> dict[str, Tensor]:
+    """log p(x) of a part of the data by model, float64; nothing where there are none."""
+    if not len(examples):
         return {}
     return {
-        name: predict(network, test, parts.process, "log_density").double()
+        name: _finite(predict(network, examples, process, "log_density"), name, f"{part} data")
         for name, network in networks.items()
     }
+
+
+def likelihoods(said: Log) -> dict[str, dict[str, Measure]]:
+    """Their means by model."""
+    return {name: {"log_likelihood": mean(each, "higher")} for name, each in said.items()}
 
 
 def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]:
@@ -118,20 +126,33 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
             inputs = model.sample(count, generator)  # type: ignore[operator]
         inputs = inputs.view(count, *parts.dataset.input_shape)
         seconds = time.monotonic() - started
-        log = {other: log_density(network, inputs) for other, network in networks.items()}
+        log = {
+            other: _finite(log_density(network, inputs), other, f"samples of the {name}")
+            for other, network in networks.items()
+        }
         made[name] = Samples(inputs, log, seconds, warning)
     return made
 
 
 def log_density(network: nn.Module, inputs: Tensor) -> Tensor:
-    """log p(x) [n] float64 on the CPU, up to the constant that `network` lacks."""
+    """log p(x) [n] on the CPU, up to the constant that `network` lacks."""
     needs, said = frozenset({"log_density"}), []
     with torch.no_grad():
         for part in torch.split(inputs, BATCH):
             answer = ask(network, Batch(part), needs).log_density
             assert answer is not None
-            said.append(answer.cpu().double())
+            said.append(answer.cpu())
     return torch.cat(said)
+
+
+def _finite(said: Tensor, name: str, what: str) -> Tensor:
+    """`said` in float64; UserError where a log-density is NaN or infinite."""
+    if not said.isfinite().all():
+        raise UserError(
+            f"{name}: its log-density of the {what} is NaN or infinite; lower the learning rate, "
+            "or mend the weights that were given"
+        )
+    return said.double()
 
 
 def partitions(
@@ -166,18 +187,23 @@ def partitions(
 
 
 def divergences(name: str, samples: Mapping[str, Samples], log_z: Estimate) -> dict[str, Measure]:
-    """KL(teacher || model) and KL(model || teacher), each on samples of the first."""
+    """KL(teacher || model) and KL(model || teacher), each on samples of the first; without an
+    interval where those are of chains that do not mix."""
     excess = {
         of: mean(samples[of].log["teacher"] - samples[of].log[name], "lower")
         for of in ("teacher", name)
     }
     forward, back = (shifted(each, minus(log_z)) for each in excess.values())
+    if samples["teacher"].warning:
+        forward = replace(forward, interval=None)
     return dict(zip(DIVERGENCES, (forward, negative(back)), strict=True))
 
 
 def _on_teachers(samples: Mapping[str, Samples]) -> Log:
-    """log p(x) by model of the teacher's samples; nothing without a teacher."""
-    return samples["teacher"].log if "teacher" in samples else {}
+    """log p(x) by model of the teacher's samples; nothing without a teacher, or where its chains do
+    not mix."""
+    whole = "teacher" in samples and not samples["teacher"].warning
+    return samples["teacher"].log if whole else {}
 
 
 def _gain(

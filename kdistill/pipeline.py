@@ -138,7 +138,8 @@ class Work:
             return None, {"mode": "none"}
         data = parts.dataset
         size = stored_bytes(needs, parts.transfer.count(data), len(data.classes), data.input_shape)
-        if parts.transfer.fresh or too_large(needs, size):
+        fresh = parts.transfer.fresh or parts.loss.needs_own
+        if fresh or too_large(needs, size):
             return teacher, {"mode": "live", "teacher": teacher.hash}
         stored = stored_answers(teacher, parts.transfer.examples(data), needs, self.context)
         signals = {"asked": stored.asked, "reused": stored.reused}
@@ -207,6 +208,8 @@ class Work:
         found = judge(parts, networks, folder)
         if isinstance(parts.teacher, Tabulated):
             found.tables.extend(parts.teacher.tables(parts.dataset, parts.process))
+        for warning in found.warnings:
+            self.tell(Warned(warning))
         self.tell(StageEnded("evaluate", time.monotonic() - started))
         seconds = seconds_of(read_lines(folder.stages))
         told = dict.fromkeys(line["message"] for line in read_lines(folder.warnings))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from kdistill.artifacts.files import fingerprint
-from kdistill.checks import check_domain, check_repair
+from kdistill.checks import check_densities, check_domain, check_repair, check_transfer
 from kdistill.compose import Recipe, recipe
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
@@ -61,6 +61,8 @@ def plan(config: Any) -> Plan:
     if at_hand:
         made.measure.bind(at_hand)
         check_domain(made.loss, made.measure, at_hand)
+        check_densities(made.measure, made.teacher, at_hand)
+        check_transfer(made.transfer, made.config["baseline"], at_hand)
         check_repair(made.repair, made.transfer, at_hand)
     made.fit.check(data.validation > 0, made.measure.validated)
     name = at_hand.fingerprint if at_hand else None
@@ -77,10 +79,11 @@ def plan(config: Any) -> Plan:
         asking += estimate.asking(each.model, inputs) or 0.0
         largest = max(largest, parameters)
     answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.input_shape)
+    fresh = made.transfer.fresh or made.loss.needs_own
     if made.teacher is None or not made.loss.teacher_needs:
         answers = 0
-    elif made.transfer.fresh or too_large(made.loss.teacher_needs, answers):
-        why = "inputs are new each epoch" if made.transfer.fresh else "too much to store"
+    elif fresh or too_large(made.loss.teacher_needs, answers):
+        why = "inputs are new each epoch" if fresh else "too much to store"
         what = f"the teacher answers live: {why}"
         steps.append(Step("signals", what, False, asking * epochs))
         answers = 0

@@ -1,6 +1,9 @@
 """What is measured of densities: known divergences, every log Z, and what the report keeps."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,7 +65,13 @@ def log_p(rbm: RBM) -> Tensor:
     return rbm(STATES).detach().double().log_softmax(0)
 
 
-def judged(networks: dict[str, nn.Module], folder: RunFolder, test: int = 50, **how) -> Findings:
+def judged(
+    networks: dict[str, nn.Module],
+    folder: RunFolder,
+    test: int = 50,
+    change: Callable[[Dataset], Dataset] = lambda dataset: dataset,
+    **how: Any,
+) -> Findings:
     for file in (folder.student, folder.baseline):
         file.write_bytes(bytes(10))
     rows = torch.arange(test)
@@ -72,7 +81,7 @@ def judged(networks: dict[str, nn.Module], folder: RunFolder, test: int = 50, **
     )
     counts = {"samples": 4000, "sweeps": 64, "annealed_chains": 100, "temperatures": 300}
     parts = Parts(
-        dataset=dataset,
+        dataset=change(dataset),
         transfer=TrainingSet(),
         teacher=Frozen(networks["teacher"]) if "teacher" in networks else None,
         student=networks["student"],
@@ -162,6 +171,51 @@ def test_chains_that_do_not_mix_give_no_confident_number(rbm: RBM, tmp_path: Pat
     assert bridge[2] is None
     assert bridge[3] is None
     assert "do not mix" in bridge[-1]
+    assert ["do not mix" in warning for warning in found.warnings] == [True]
+    measures = found.models["student"].measures
+    assert measures["kl_teacher_student"].interval is None
+    assert measures["kl_student_teacher"].interval is not None
+
+
+def two_modes(rbm: RBM) -> Tensor:
+    """All off and all on, of half the probability each; log p of all states."""
+    with torch.no_grad():
+        rbm.weight.fill_(4.0)
+        rbm.visible_bias.fill_(-6.0)
+        rbm.hidden_bias.fill_(-12.0)
+    return log_p(rbm)
+
+
+def test_a_student_that_lacks_a_mode_gives_no_confident_number(rbm: RBM, tmp_path: Path) -> None:
+    """Its weights agree, and chains from its samples stay: it is off by log 2 and cannot know."""
+    off = two_modes(rbm).float().masked_fill(STATES.sum(1) > 3, -30.0)
+    found = judged({"teacher": rbm, "student": Known(off)}, RunFolder(tmp_path))
+    exact, imported, bridged, annealed = found.tables[0].rows
+    assert exact[-1] == annealed[-1] == ""
+    for row in (imported, bridged):
+        assert row[1] == pytest.approx(exact[1] - torch.tensor(2.0).log().item(), abs=0.05)
+        assert row[2:4] == [None, None]
+        assert "below what enumeration and annealing found" in row[-1]
+    likelihood = found.models["teacher"].measures["log_likelihood"]
+    assert likelihood.value == pytest.approx(float(log_p(rbm)[:50].mean()), abs=1e-5)
+
+
+def test_what_is_not_finite_is_said(rbm: RBM, tmp_path: Path) -> None:
+    with torch.no_grad():
+        rbm.weight[0, 0] = float("inf")
+    with pytest.raises(UserError, match=r"teacher: its log-density of the .* is NaN or infinite"):
+        judged({"teacher": rbm, "student": Known(torch.zeros(64))}, RunFolder(tmp_path))
+
+
+def test_validation_is_of_models_that_need_no_constant(rbm: RBM, tmp_path: Path) -> None:
+    def held(dataset: Dataset) -> Dataset:
+        return replace(dataset, validation=dataset.test)
+
+    networks = {"teacher": rbm, "student": Known(torch.zeros(64))}
+    found = judged(networks, RunFolder(tmp_path), change=held).models
+    uniform = -BITS * torch.tensor(2.0).log().item()
+    assert found["student"].validation["log_likelihood"].value == pytest.approx(uniform, abs=1e-5)
+    assert found["teacher"].validation == {}
 
 
 def test_gain_is_over_the_student_alone(rbm: RBM, tmp_path: Path) -> None:

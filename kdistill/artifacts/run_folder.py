@@ -170,6 +170,7 @@ class RunFolder:
         for file in (
             *(self.history, self.teacher, self.predictions, self.gallery, self.config),
             *(self.student, self.student_config, self.baseline),
+            *(self.densities, self.samples),
             *(self.report_markdown, self.report_html),
         ):
             file.unlink(missing_ok=True)

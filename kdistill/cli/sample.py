@@ -26,6 +26,8 @@ def main(argv: list[str]) -> int:
 
     if args.count < 1:
         raise UserError(f"--count must be >= 1, got {args.count}")
+    if not 0 <= args.seed < 2**63:
+        raise UserError(f"--seed must be from 0 to 2^63 - 1, got {args.seed}")
     if args.file.suffix != ".safetensors":
         raise UserError(f"{args.file}: must end in .safetensors")
     model, generator = inner(load(args.run).student), torch.Generator().manual_seed(args.seed)

@@ -137,6 +137,10 @@ class TrainingSet(Transfer):
     def _rows(self, dataset: Dataset) -> Tensor:
         """Rows [kept] int64 of the training set, ascending; no input is touched."""
         whole = dataset.train
+        if not len(whole):
+            raise UserError(
+                "transfer: there are no training data; set transfer=teacher_samples baseline=false"
+            )
         rows = self._kept(whole.labels, dataset) if self.omit_classes else torch.arange(len(whole))
         count = self.size or max(round(self.fraction * len(rows)), 1)
         if count > len(rows):

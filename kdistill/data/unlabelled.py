@@ -39,13 +39,13 @@ class Unlabelled(Transfer):
         inputs = checked_inputs(f"{self.path}: inputs", arrays["inputs"])
         if self.size and self.size > len(inputs):
             raise UserError(f"transfer.size must be <= {len(inputs)} here, got {self.size}")
-        return inputs[: self.size]
+        return inputs
 
     def examples(self, dataset: Dataset) -> Examples:
-        """In the order of the file."""
-        index = torch.arange(len(self._inputs))
+        """In the order of the file; answers about the first ones serve all of them."""
+        index = torch.arange(self.count(dataset))
         origin = f"inputs {fingerprint(self._inputs)}"
-        return Examples(self._inputs, None, index, origin=origin)
+        return Examples(self._inputs[: self.size], None, index, origin=origin)
 
     def check(self, dataset: Dataset) -> None:
         """Reads the file; refuses inputs of another shape than the data set's, and, of a density,
@@ -60,7 +60,7 @@ class Unlabelled(Transfer):
 
     def count(self, dataset: Dataset) -> int:
         """In the file, or `size`."""
-        return len(self._inputs)
+        return self.size or len(self._inputs)
 
     def passes(self, dataset: Dataset) -> int:
         """As `epoch_size` says."""

@@ -53,6 +53,10 @@ class Mixture(Loss):
         return any(loss.needs_own for _, loss in self._each())
 
     @property
+    def double_backward(self) -> bool:  # type: ignore[override]
+        return any(loss.double_backward for _, loss in self._each())
+
+    @property
     def laws(self) -> frozenset[str]:  # type: ignore[override]
         """What every term with weight obeys, the sum obeys."""
         weighted = [loss for (_, loss), w in zip(self._each(), self.weights, strict=True) if w > 0]

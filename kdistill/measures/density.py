@@ -11,15 +11,17 @@ from kdistill.errors import UserError
 from kdistill.measures.importance import SIGMAS, Estimate
 from kdistill.measures.intervals import Z, normal
 
-MAIN = ("log_likelihood", "kl_teacher_student", "kl_student_teacher")
+DIVERGENCES = ("kl_teacher_student", "kl_student_teacher")
+MAIN = ("log_likelihood", *DIVERGENCES)
+LEAST = 20  # annealed chains: an interval that rests on fewer is none
 
 
 class Density:
     """Figures in nats, each with its 95 % interval.
 
     main: the measure that decides. samples >= 100: of each model, for the divergences and log Z;
-    sweeps >= 8: of the teacher's chains, begun at the student's samples; annealed_chains,
-    temperatures >= 0: of annealed importance sampling, which either being 0 leaves out.
+    sweeps >= 8: of the teacher's chains, begun at the student's samples; annealed_chains >= 20,
+    temperatures >= 1: of annealed importance sampling, which either being 0 leaves out.
     """
 
     need = "log_density"
@@ -37,9 +39,10 @@ class Density:
         for name, value, least in (("samples", samples, 100), ("sweeps", sweeps, 8)):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}, got {value}")
-        for name, value in (("annealed_chains", annealed_chains), ("temperatures", temperatures)):
-            if value < 0:
-                raise ValueError(f"{name} must be >= 0, got {value}")
+        if annealed_chains != 0 and annealed_chains < LEAST:
+            raise ValueError(f"annealed_chains must be 0 or >= {LEAST}, got {annealed_chains}")
+        if temperatures < 0:
+            raise ValueError(f"temperatures must be >= 0, got {temperatures}")
         self.main, self.samples, self.sweeps = main, samples, sweeps
         self.annealed_chains, self.temperatures = annealed_chains, temperatures
 

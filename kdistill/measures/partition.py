@@ -16,6 +16,7 @@ from kdistill.measures.importance import SIGMAS, Estimate, importance
 from kdistill.models.rbm import ENUMERABLE, RBM
 
 NORMALISED = Estimate(0.0, 0.0, 0.0, inf, None)  # of a density that needs no constant
+EXACT = "enumeration"
 COLUMNS = ["By", "log Z, nats", "Low", "High", "Effective samples", "Seconds", "Said of it"]
 
 
@@ -56,7 +57,7 @@ def log_partitions(
     """
     found = []
     if min(rbm.weight.shape) <= ENUMERABLE:
-        found.append(_timed("enumeration", lambda: _exact(rbm.log_partition())))
+        found.append(_timed(EXACT, lambda: _exact(rbm.log_partition())))
     for each in proposals:
         by = f"importance, {each.name}"
         found.append(_timed(by, partial(importance, each.own), each.seconds))
@@ -66,7 +67,7 @@ def log_partitions(
     if chains and temperatures:
         run = partial(annealed_importance, rbm, chains, temperatures, generator, odds)
         found.append(_timed("annealing", run))
-    return found
+    return [_contradicted(each, found) for each in found]
 
 
 def best(found: Sequence[Found]) -> Estimate:
@@ -77,6 +78,25 @@ def best(found: Sequence[Found]) -> Estimate:
         if said.low is not None and said.high is not None and not said.warning
     ]
     return found[min(widths)[1] if widths else -1].estimate
+
+
+def _contradicted(found: Found, others: Sequence[Found]) -> Found:
+    """With a warning where it lies wholly below another that has none.
+
+    A proposal that lacks a mode of the RBM does not know it: the weights agree, the chains that
+    begin at its samples stay where it is, and log Z comes out too low.
+    """
+    if found.by == EXACT or found.estimate.warning or found.estimate.high is None:
+        return found
+    above = [
+        each.by
+        for each in others
+        if not each.estimate.warning
+        and each.estimate.low is not None
+        and each.estimate.low > found.estimate.high
+    ]
+    told = "it lies below what {} found, as where the student lacks part of what the RBM does"
+    return _warned(found, told.format(" and ".join(above))) if above else found
 
 
 def minus(estimate: Estimate) -> Estimate:

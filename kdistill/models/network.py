@@ -72,12 +72,21 @@ def make_network(
             f"{key}: {plain['_target_']} tells classes apart, and these data have none; use a "
             "density: nade or made"
         )
+    if not classes:
+        _check_bits(preprocessing, input_shape, place)
     model = build(plain, offered=offered, key=key)
     if not isinstance(model, nn.Module):
         raise UserError(f"{key}._target_: {plain['_target_']} makes no torch.nn.Module")
     network = Network(preprocessing, model)
     _try(network, f"{key}: {plain['_target_']}", input_shape, classes)
     return network
+
+
+def _check_bits(preprocessing: nn.Module, input_shape: Sequence[int], place: str) -> None:
+    ends = torch.stack([torch.zeros(*input_shape), torch.ones(*input_shape)])
+    seen = preprocessing(ends)
+    if seen.shape != ends.shape or not torch.equal(seen, ends):
+        raise UserError(f"{place}: a density's inputs must stay 0 and 1; leave it null")
 
 
 def _shape_after(preprocessing: nn.Module, input_shape: Sequence[int]) -> tuple[int, ...]:

@@ -43,7 +43,8 @@ class RBM(nn.Module):
         In closed form, of log p~ as a function of real x; both can be differentiated further.
         """
         value, drive = self._log_density(inputs.flatten(1))
-        slope = self.visible_bias + drive.sigmoid() @ self.weight.T
+        with torch.autocast(inputs.device.type, enabled=False):
+            slope = self.visible_bias + drive.sigmoid() @ self.weight.T
         return value, slope.view_as(inputs)
 
     def _log_density(self, visible: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,12 +52,6 @@ class RBM(nn.Module):
             drive = torch.addmm(self.hidden_bias, visible, self.weight)
             # beyond the threshold softplus is the drive: exp(-40) is nothing in float64 either
             return visible @ self.visible_bias + softplus(drive, threshold=40).sum(dim=1), drive
-
-    @torch.no_grad()
-    def sample_hidden(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Bits h ~ p(h | x) [batch, hidden]."""
-        chance = torch.addmm(self.hidden_bias, inputs.flatten(1), self.weight).sigmoid_()
-        return torch.empty_like(chance).uniform_(generator=generator).lt(chance).to(chance)
 
     @torch.no_grad()
     def gibbs(self, inputs: Tensor, generator: torch.Generator, sweeps: int = 1) -> Tensor:

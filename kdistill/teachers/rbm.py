@@ -43,10 +43,11 @@ class RBMTeacher(NetworkTeacher):
         for name, value, least in (("sweeps", sweeps, 1), ("chains", chains, 0)):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}, got {value}")
-        if fit.get("patience") is not None or fit.get("keep") == "best":
+        plateau = "ReduceLROnPlateau" in str(fit.get("scheduler"))
+        if fit.get("patience") is not None or fit.get("keep") == "best" or plateau:
             raise ValueError(
-                "fit.patience and fit.keep=best need a figure after each epoch, and without log Z "
-                "an RBM has none"
+                "fit.patience, fit.keep=best and ReduceLROnPlateau need a figure after each epoch, "
+                "and without log Z an RBM has none"
             )
         model = {"_target_": "kdistill.models.rbm.RBM", "hidden": hidden}
         loss = {"_target_": "kdistill.losses.contrastive_divergence.ContrastiveDivergence"}
@@ -94,6 +95,7 @@ class RBMTeacher(NetworkTeacher):
         """The one RBM: read, reused or trained."""
         if self.path is None:
             return super().trainings(data, precision, cache)
+        self.hash = self.name(data, precision) if data else None
         model = {**self.model, "hidden": len(read_rbm(self.path)["hidden_bias"])}
         return [Training(self.stage, model, 0, True, f"loaded from {self.path}")]
 

@@ -43,6 +43,8 @@ def test_answers_are_kept_by_what_the_inputs_are(file: Path, tmp_path: Path) -> 
     write_tensors(same, {"inputs": inputs})
     write_tensors(other, {"inputs": inputs + 1})
     assert origin(file) == origin(same) != origin(other)
+    few = Unlabelled(str(file), size=10).examples(DATASET)
+    assert few.origin == origin(file)  # answers about the first ten serve all
 
 
 def test_an_epoch_goes_through_a_small_set_again_and_again(file: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -113,6 +114,17 @@ def test_a_run_is_whole(loss: str, tmp_path: Path) -> None:
     assert not folder.work.exists()
 
 
+@pytest.mark.parametrize("loss", ["reverse_kl", "squared_log_ratio"])
+def test_own_samples_stand_behind_any_inputs(loss: str, tmp_path: Path) -> None:
+    """Data are asked about again and again; what the student draws is new each time."""
+    words = [f"loss={loss}", *LOSSES[loss], "transfer=train", "baseline=false"]
+    kept = [word for word in WORDS if not word.startswith("transfer.")]
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        plain = to_plain(compose("train", [*kept, *words]))
+    result = run_config(plain, tmp_path / "run", silent)
+    assert result.signals["mode"] == "live"
+
+
 @pytest.mark.parametrize("student", STUDENTS)
 def test_every_student_learns(student: str, tmp_path: Path) -> None:
     folder, words = RunFolder(tmp_path / "run"), [f"student={student}", *STUDENTS[student]]
@@ -166,6 +178,23 @@ def test_a_mixture_of_nades_teaches(loss: str, tmp_path: Path) -> None:
     for name in ("student", "baseline"):
         assert found[name]["kl_teacher_student"].value > 0
         assert found[name]["kl_student_teacher"].value > 0
+
+
+def test_without_data_there_is_no_baseline(tmp_path: Path) -> None:
+    path = tmp_path / "my_rbm.npz"
+    np.savez(path, W=np.eye(16, 4), visible_bias=np.zeros(16), hidden_bias=np.zeros(4))
+    kept = [word for word in WORDS if not word.startswith(("dataset", "teacher."))]
+    words = ["dataset=none", f"teacher.path={path}", "measure.main=kl_teacher_student"]
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        plain = to_plain(compose("train", [*kept, *words]))
+    with pytest.raises(UserError, match=r"no training data; set .* baseline=false"):
+        run_config(plain, tmp_path / "run", silent)
+
+
+def test_without_a_teacher_there_is_no_divergence(tmp_path: Path) -> None:
+    plain = {**config("transfer=train"), "teacher": None}
+    with pytest.raises(UserError, match="kl_teacher_student: there is no teacher to diverge from"):
+        run_config(plain, tmp_path / "run", silent)
 
 
 def test_a_product_of_densities_is_refused(tmp_path: Path) -> None:
@@ -231,6 +260,23 @@ def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFi
         (["loss=soft_targets"], "loss: with this measure it must be one of densities"),
         (["transfer=noise"], "transfer: Gaussian noise is not of 0 and 1"),
         (["student=mlp"], "student: kdistill.models.mlp.MLP tells classes apart"),
+        (
+            ["student._target_=kdistill.models.rbm.RBM", "~student.units", "~student.order"]
+            + ["~student.order_seed"],
+            "student: a density must have exact samples",
+        ),
+        (
+            ["+student.preprocessing._target_=kdistill.models.preprocessing.Pixels"]
+            + ["+student.preprocessing.mean=0.5"],
+            "student.preprocessing: a density's inputs must stay 0 and 1",
+        ),
+        (["loss=reverse_kl", "fit.batch_size=1"], "fit.batch_size: the student's own samples"),
+        (["measure.annealed_chains=1"], "annealed_chains must be 0 or >= 20, got 1"),
+        (
+            ["loss=reverse_kl", "device.processes=2", "device.strategy=fsdp"],
+            "loss: it samples the student at every step",
+        ),
+        (["teacher.chains=10", "device.processes=2"], "an RBM's chains that go on"),
     ],
 )
 def test_what_does_not_fit_is_one_line(words: list[str], message: str, tmp_path: Path) -> None:

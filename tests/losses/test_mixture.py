@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kdistill.data.batch import Batch
+from kdistill.losses.derivative_matching import DerivativeMatching
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.logits import Logits
 from kdistill.losses.mixture import Mixture
@@ -29,6 +30,8 @@ def test_needs_what_its_terms_need() -> None:
     hard = Mixture({"b": {"weight": 1, "loss": HardLabels()}})
     assert (alone.needs_labels, both.needs_labels) == (False, True)
     assert (both.teacher_needs, hard.teacher_needs) == ({"logits"}, set())
+    twice = Mixture({"a": {"weight": 1, "loss": DerivativeMatching()}})
+    assert (alone.double_backward, twice.double_backward) == (False, True)
 
 
 def test_what_it_trains_is_trained_through_it() -> None:

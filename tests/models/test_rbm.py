@@ -158,15 +158,6 @@ def test_gibbs_is_repeatable_and_leaves_its_inputs() -> None:
     assert torch.equal(rbm.gibbs(state, generator, sweeps=0), state)
 
 
-def test_hidden_units_are_drawn_with_their_chances() -> None:
-    rbm = random_rbm(3, 2)
-    inputs = torch.tensor([[1.0, 0.0, 1.0]]).double()
-    drawn = rbm.sample_hidden(inputs.expand(40_000, -1), torch.Generator().manual_seed(0))
-    assert set(drawn.unique().tolist()) == {0.0, 1.0}
-    chance = (rbm.hidden_bias + rbm.weight[0] + rbm.weight[2]).sigmoid()
-    torch.testing.assert_close(drawn.mean(dim=0), chance.detach(), atol=0.01, rtol=0)
-
-
 def contrastive(rbm: RBM, data: Tensor, negative: Tensor) -> Tensor:
     """The loss that trains it, with `negative` as its own samples."""
     inputs = torch.cat([data, negative])
