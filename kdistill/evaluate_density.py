@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Measure, ModelResult
 from kdistill.artifacts.run_folder import RunFolder, read_lines
-from kdistill.data.batch import Batch, Examples
+from kdistill.data.batch import Examples
 from kdistill.data.randomness import derived
-from kdistill.engine.predict import BATCH, predict
+from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.evaluate import Findings
@@ -34,7 +34,6 @@ from kdistill.measures.significance import closed_gap, paired_t
 from kdistill.models.network import inner
 from kdistill.models.rbm import RBM
 from kdistill.parts import Parts
-from kdistill.signals.ask import ask
 
 SHOWN = 40  # samples of each model in the report
 NAMES = {"student": "student", "baseline": "student alone"}
@@ -59,9 +58,9 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
     found = partitions(parts, networks, samples, folder)
     log_z = best(found) if found else NORMALISED
     data, process = parts.dataset, parts.process
-    tested = of_part(networks, data.test, "test", process)
+    tested = said_of(networks, data.test, "test data", process)
     exact = {name: each for name, each in networks.items() if name != "teacher" or not found}
-    validated = likelihoods(of_part(exact, data.validation, "validation", process))
+    validated = likelihoods(said_of(exact, data.validation, "validation data", process))
     measures = likelihoods(tested)
     if "teacher" in networks:
         if "teacher" in measures:
@@ -87,20 +86,21 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
 
 def measured_again(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, ModelResult]:
     """The likelihood of the test data under each of `networks`; UserError without test data."""
-    said = of_part(networks, parts.dataset.test, "test", parts.process)
+    said = said_of(networks, parts.dataset.test, "test data", parts.process)
     if not said:
         raise UserError("evaluate: this run has no test data; its figures come from samples")
     return {name: ModelResult(each) for name, each in likelihoods(said).items()}
 
 
-def of_part(
-    networks: Mapping[str, nn.Module], examples: Examples, part: str, process: Process
+def said_of(
+    networks: Mapping[str, nn.Module], examples: Examples, what: str, process: Process
 ) -> dict[str, Tensor]:
-    """log p(x) of a part of the data by model, float64; nothing where there are none."""
+    """log p(x) [n] of `examples` by model, float64 on the CPU, up to the constant that a model
+    lacks; nothing where there are none. UserError, saying `what` they are, for NaN or infinity."""
     if not len(examples):
         return {}
     return {
-        name: _finite(predict(network, examples, process, "log_density"), name, f"{part} data")
+        name: _finite(predict(network, examples, process, "log_density"), name, what)
         for name, network in networks.items()
     }
 
@@ -126,23 +126,10 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
             inputs = model.sample(count, generator)  # type: ignore[operator]
         inputs = inputs.view(count, *parts.dataset.input_shape)
         seconds = time.monotonic() - started
-        log = {
-            other: _finite(log_density(network, inputs), other, f"samples of the {name}")
-            for other, network in networks.items()
-        }
+        drawn_now = Examples(inputs, None, torch.arange(count))
+        log = said_of(networks, drawn_now, f"samples of the {name}", parts.process)
         made[name] = Samples(inputs, log, seconds, warning)
     return made
-
-
-def log_density(network: nn.Module, inputs: Tensor) -> Tensor:
-    """log p(x) [n] on the CPU, up to the constant that `network` lacks."""
-    needs, said = frozenset({"log_density"}), []
-    with torch.no_grad():
-        for part in torch.split(inputs, BATCH):
-            answer = ask(network, Batch(part), needs).log_density
-            assert answer is not None
-            said.append(answer.cpu())
-    return torch.cat(said)
 
 
 def _finite(said: Tensor, name: str, what: str) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.randomness import normal, purpose_of, sample_keys
-from kdistill.data.transfer import Transfer, check_counts, passes_of
+from kdistill.data.transfer import Transfer, check_counts
 from kdistill.errors import UserError
 
 SLICE = 4096  # inputs drawn at once, which takes several times their own memory
@@ -56,7 +56,3 @@ class Noise(Transfer):
     def count(self, dataset: Dataset) -> int:
         """`size`."""
         return self.size
-
-    def passes(self, dataset: Dataset) -> int:
-        """As `epoch_size` says."""
-        return passes_of(self.epoch_size, self.size)

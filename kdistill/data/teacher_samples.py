@@ -31,6 +31,7 @@ class TeacherSamples(Transfer):
     """
 
     fresh = True
+    epoch_size: int
 
     def __init__(
         self, chains: int = 2000, burn_in: int = 2000, sweeps: int = 10, epoch_size: int = 60000

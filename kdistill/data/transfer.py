@@ -18,6 +18,7 @@ class Transfer(Protocol):
     """What a config in configs/transfer builds; derive from it, and say what differs."""
 
     fresh: bool  # whether its streams are: the inputs are new each epoch
+    epoch_size: int | None = None  # inputs of an epoch, by whole passes; None: one pass
 
     def examples(self, dataset: Dataset) -> Examples:
         """The examples whose answers can be stored, for a stream that is not fresh."""
@@ -36,8 +37,10 @@ class Transfer(Protocol):
         ...
 
     def passes(self, dataset: Dataset) -> int:
-        """How often an epoch goes through them."""
-        return 1
+        """How often an epoch goes through them: for `epoch_size` inputs, to the nearest."""
+        if self.epoch_size is None:
+            return 1
+        return max(round(self.epoch_size / self.count(dataset)), 1)
 
     def lacking(self, dataset: Dataset) -> list[int]:
         """Classes that the training set has and these inputs have not, as far as labels tell."""
@@ -120,10 +123,6 @@ class TrainingSet(Transfer):
         """Of its examples."""
         return len(self._rows(dataset))
 
-    def passes(self, dataset: Dataset) -> int:
-        """As `epoch_size` says."""
-        return passes_of(self.epoch_size, self.count(dataset))
-
     def lacking(self, dataset: Dataset) -> list[int]:
         """Classes that no example kept is of."""
         labels = dataset.train.labels
@@ -171,8 +170,3 @@ def check_counts(**counts: int | None) -> None:
     for name, value in counts.items():
         if value is not None and value < 1:
             raise ValueError(f"{name} must be >= 1, got {value}")
-
-
-def passes_of(epoch_size: int | None, count: int) -> int:
-    """Whole passes over `count` inputs nearest to `epoch_size`, at least one; one where None."""
-    return max(round(epoch_size / count), 1) if epoch_size else 1

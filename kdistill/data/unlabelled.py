@@ -10,7 +10,7 @@ from kdistill.artifacts.files import fingerprint
 from kdistill.data.arrays import check_bits, checked_inputs
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.tensors import read_arrays
-from kdistill.data.transfer import Transfer, check_counts, passes_of
+from kdistill.data.transfer import Transfer, check_counts
 from kdistill.errors import UserError
 
 
@@ -41,11 +41,14 @@ class Unlabelled(Transfer):
             raise UserError(f"transfer.size must be <= {len(inputs)} here, got {self.size}")
         return inputs
 
+    @cached_property
+    def _origin(self) -> str:
+        return f"inputs {fingerprint(self._inputs)}"
+
     def examples(self, dataset: Dataset) -> Examples:
         """In the order of the file; answers about the first ones serve all of them."""
         index = torch.arange(self.count(dataset))
-        origin = f"inputs {fingerprint(self._inputs)}"
-        return Examples(self._inputs[: self.size], None, index, origin=origin)
+        return Examples(self._inputs[: self.size], None, index, origin=self._origin)
 
     def check(self, dataset: Dataset) -> None:
         """Reads the file; refuses inputs of another shape than the data set's, and, of a density,
@@ -61,7 +64,3 @@ class Unlabelled(Transfer):
     def count(self, dataset: Dataset) -> int:
         """In the file, or `size`."""
         return self.size or len(self._inputs)
-
-    def passes(self, dataset: Dataset) -> int:
-        """As `epoch_size` says."""
-        return passes_of(self.epoch_size, self.count(dataset))

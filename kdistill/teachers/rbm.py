@@ -1,6 +1,7 @@
 """RBMTeacher: a restricted Boltzmann machine, trained here by CD or PCD, or read from a file."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,17 @@ class RBMTeacher(NetworkTeacher):
             inner(network).get_parameter("visible_bias").copy_(base_odds(data > 0))
         return network
 
+    @cached_property
+    def _given(self) -> dict[str, Tensor] | None:
+        """The weights in the file; None where there is none."""
+        return read_rbm(self.path) if self.path else None
+
     def prepare(self, context: Context) -> None:
         """Read the file, or train, or take from the cache what was trained."""
-        if self.path is None:
+        self.process, state = context.process, self._given
+        if state is None:
             super().prepare(context)
             return
-        self.process, state = context.process, read_rbm(self.path)
         shape, (visible, hidden) = context.dataset.input_shape, state["weight"].shape
         if torch.Size(shape).numel() != visible:
             raise UserError(
@@ -86,17 +92,16 @@ class RBMTeacher(NetworkTeacher):
         context.listener(StageEnded(self.stage, 0.0, True, f"loaded from {self.path}"))
 
     def _name(self, data: str, precision: str) -> str:
-        if self.path:
-            state = read_rbm(self.path)
+        if state := self._given:
             return fingerprint(self.model, *(state[key] for key in sorted(state)))
         return fingerprint(super()._name(data, precision), self.sweeps, self.chains)
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """The one RBM: read, reused or trained."""
-        if self.path is None:
+        if self._given is None:
             return super().trainings(data, precision, cache)
         self.hash = self.name(data, precision) if data else None
-        model = {**self.model, "hidden": len(read_rbm(self.path)["hidden_bias"])}
+        model = {**self.model, "hidden": len(self._given["hidden_bias"])}
         return [Training(self.stage, model, 0, True, f"loaded from {self.path}")]
 
     def stream(  # type: ignore[override]

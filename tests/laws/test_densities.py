@@ -118,10 +118,7 @@ def test_a_run_is_whole(loss: str, tmp_path: Path) -> None:
 def test_own_samples_stand_behind_any_inputs(loss: str, tmp_path: Path) -> None:
     """Data are asked about again and again; what the student draws is new each time."""
     words = [f"loss={loss}", *LOSSES[loss], "transfer=train", "baseline=false"]
-    kept = [word for word in WORDS if not word.startswith("transfer.")]
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        plain = to_plain(compose("train", [*kept, *words]))
-    result = run_config(plain, tmp_path / "run", silent)
+    result = run_config(config(*words), tmp_path / "run", silent)
     assert result.signals["mode"] == "live"
 
 
@@ -162,9 +159,7 @@ def mixture(*words: str) -> dict[str, Any]:
     """WORDS with two NADEs in place of the RBM."""
     members = ["teacher=nade_mixture", "teacher.members=2", "teacher.model.hidden=8"]
     fit = ["teacher.fit.epochs=4", "teacher.fit.optimizer.lr=0.01", "teacher.fit.batch_size=50"]
-    kept = [word for word in WORDS if not word.startswith("teacher.")]
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return to_plain(compose("train", [*kept, *members, *fit, *words]))
+    return config(*members, *fit, *words)
 
 
 @pytest.mark.parametrize("loss", [name for name in LOSSES if name != "likelihood"])
@@ -183,10 +178,7 @@ def test_a_mixture_of_nades_teaches(loss: str, tmp_path: Path) -> None:
 def test_without_data_there_is_no_baseline(tmp_path: Path) -> None:
     path = tmp_path / "my_rbm.npz"
     np.savez(path, W=np.eye(16, 4), visible_bias=np.zeros(16), hidden_bias=np.zeros(4))
-    kept = [word for word in WORDS if not word.startswith(("dataset", "teacher."))]
-    words = ["dataset=none", f"teacher.path={path}", "measure.main=kl_teacher_student"]
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        plain = to_plain(compose("train", [*kept, *words]))
+    plain = config("dataset=none", f"teacher.path={path}", "measure.main=kl_teacher_student")
     with pytest.raises(UserError, match=r"no training data; set .* baseline=false"):
         run_config(plain, tmp_path / "run", silent)
 

@@ -116,7 +116,10 @@ def test_what_is_out_of_range_is_refused() -> None:
             RBMTeacher(FIT, **{key: value})
 
 
-@pytest.mark.parametrize("key", [{"patience": 2}, {"keep": "best"}])
+PLATEAU = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau"}
+
+
+@pytest.mark.parametrize("key", [{"patience": 2}, {"keep": "best"}, {"scheduler": PLATEAU}])
 def test_no_epoch_is_known_to_be_the_best(key: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="without log Z"):
         RBMTeacher({**FIT, **key})
