@@ -55,8 +55,10 @@ def _refuse_unknown(
     known = [name for name, parameter in parameters.items() if parameter.kind not in VARIABLE]
     for name in given:
         if name not in known and name not in RESERVED:
-            hint = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
-            raise UserError(f"{dotted(key, name)}: {target} has no parameter {name!r}{hint}")
+            place = dotted(key, name)
+            has = f"; it has {', '.join(known) or 'none'} (~{place} on the command line drops it)"
+            hint = did_you_mean(name, known) or has
+            raise UserError(f"{place}: {target} has no parameter {name!r}{hint}")
 
 
 def _left_open(value: Any, parameter: Parameter) -> bool:
