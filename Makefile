@@ -44,6 +44,8 @@ smoke: setup  ## run every experiment with a tiny budget (make test does it too)
 
 benchmark: setup  ## training speed beside other frameworks, side by side: an hour and more
 	$(BIN)/python -m pip install -q -e '.[bench]'
+	$(BIN)/python scripts/loss_cost.py
+	$(BIN)/python scripts/nade_cost.py
 	$(BIN)/python scripts/benchmark.py
 
 clean:  ## remove what was built; runs/ and data/ stay

@@ -248,15 +248,15 @@ def test_the_same_sweep_again_repeats_nothing_but_what_failed(desk, monkeypatch,
 
 
 def test_jobs_of_joblib_train_their_teacher_once_and_a_failure_is_told(desk):
-    words = ["train", "-m", *SMALL, "hydra/launcher=joblib", "hydra.launcher.n_jobs=4"]
-    done = started("-m", "kdistill", *words, "loss.temperature=1,2,4,-1")
+    words = ["train", "-m", *SMALL, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    done = started("-m", "kdistill", *words, "loss.temperature=1,2,-1")
     assert done.returncode == 2, done.stderr
     assert "temperature must be > 0, got -1" in done.stderr
-    assert done.stdout.count("done: ") == 3
-    assert "epoch 1/1" not in done.stdout  # four at once would talk across each other
+    assert done.stdout.count("done: ") == 2
+    assert "epoch 1/1" not in done.stdout  # two at once would talk across each other
     histories = [path / "history.jsonl" for path in jobs().values()]
     stages = [file.read_text() for file in histories if file.is_file()]
-    assert len(stages) == 3
+    assert len(stages) == 2
     assert sum('"teacher"' in text for text in stages) == 1
     assert len(list(Path(os.environ["KDISTILL_CACHE"]).glob("teachers/*/teacher.json"))) == 1
     assert "1 failed" in done.stdout
