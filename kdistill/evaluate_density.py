@@ -42,7 +42,7 @@ Log = Mapping[str, Tensor]  # log p(x) [n] by model, float64
 
 @dataclass(frozen=True)
 class Samples:
-    """Of one model: floats [n, *input], log p(x) of them by model, and what they cost."""
+    """Of one model: floats [n, *input], log p(x) of them by model, and what both took."""
 
     inputs: Tensor
     log: Log
@@ -125,10 +125,9 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
         else:
             inputs = model.sample(count, generator)  # type: ignore[operator]
         inputs = inputs.view(count, *parts.dataset.input_shape)
-        seconds = time.monotonic() - started
         drawn_now = Examples(inputs, None, torch.arange(count))
         log = said_of(networks, drawn_now, f"samples of the {name}", parts.process)
-        made[name] = Samples(inputs, log, seconds, warning)
+        made[name] = Samples(inputs, log, time.monotonic() - started, warning)
     return made
 
 

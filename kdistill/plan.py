@@ -12,13 +12,17 @@ from kdistill.checks import check_densities, check_domain, check_repair, check_t
 from kdistill.compose import Recipe, recipe
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.teacher_samples import TeacherSamples
 from kdistill.engine.process import Process
 from kdistill.measures.cost import multiply_adds
+from kdistill.measures.density import Density
 from kdistill.models.network import make_network
 from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
+from kdistill.teachers.rbm import RBMTeacher
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
-FORWARD_AND_BACKWARD = 3  # times the arithmetic of a forward pass
+FORWARD_AND_BACKWARD = 3.0  # times the arithmetic of a forward pass
+SWEEP = 2  # of block Gibbs: as many times that of a log-density
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,12 @@ def plan(config: Any) -> Plan:
     steps: list[Step] = []
     asking, largest = 0.0, estimate.parameters(made.student)
     for each in made.teacher.trainings(name, process.precision, made.cache) if made.teacher else []:
-        took = 0.0 if each.reused else estimate.training(each.model, data.train, each.epochs)
+        took = estimate.training(each.model, data.train, each.epochs, each.passes)
         parameters = estimate.parameters(each.model)
         what = f"{target_name(each.model)}, {each.what}"
-        steps.append(Step(each.stage, what, each.reused, took, 4 * parameters))
+        steps.append(
+            Step(each.stage, what, each.reused, 0.0 if each.reused else took, 4 * parameters)
+        )
         asking += estimate.asking(each.model, inputs) or 0.0
         largest = max(largest, parameters)
     answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.input_shape)
@@ -95,9 +101,25 @@ def plan(config: Any) -> Plan:
         took = estimate.training(made.student, inputs, epochs)
         what = f"{target_name(made.student)}, {fit.epochs} epochs"
         steps.append(Step(stage, what, False, took, 4 * estimate.parameters(made.student)))
+    if isinstance(made.teacher, RBMTeacher):
+        steps += _chains(made, each.model, estimate)
     memory = data.bytes + answers + 16 * largest  # fp32 weights, gradients and two moments
     loss = target_name(made.config["loss"])
     return Plan(made.config["name"], data, process.name, loss, steps, memory)
+
+
+def _chains(made: Recipe, rbm: Mapping[str, Any], estimate: "Estimate") -> list[Step]:
+    """What the Gibbs chains of an RBM take, beside its training."""
+    steps, how, measure = list[Step](), made.transfer, made.measure
+    if isinstance(how, TeacherSamples):
+        sweeps = how.chains * how.burn_in + made.fit.epochs * how.epoch_size * how.sweeps
+        what = f"{how.chains} chains, {how.burn_in} sweeps first, {how.sweeps} for each sample"
+        steps.append(Step("samples", what, False, estimate.asking(rbm, SWEEP * sweeps)))
+    if isinstance(measure, Density):
+        sweeps = measure.samples * measure.sweeps + measure.annealed_chains * measure.temperatures
+        what = f"{measure.samples} chains of {measure.sweeps} sweeps, and annealing"
+        steps.append(Step("evaluate", what, False, estimate.asking(rbm, SWEEP * sweeps)))
+    return steps
 
 
 def _unanswered(made: Recipe, dataset: Dataset) -> int:
@@ -142,10 +164,16 @@ class Estimate:
         counted = self._counted(model)[1]
         return None if counted is None else counted * inputs / self.rate
 
-    def training(self, model: Mapping[str, Any], inputs: int, epochs: int) -> float | None:
-        """Seconds to train it on so many inputs for so many epochs."""
+    def training(
+        self,
+        model: Mapping[str, Any],
+        inputs: int,
+        epochs: int,
+        passes: float = FORWARD_AND_BACKWARD,
+    ) -> float | None:
+        """Seconds to train it on so many inputs for so many epochs, each at so many passes."""
         once = self.asking(model, inputs)
-        return None if once is None else once * FORWARD_AND_BACKWARD * epochs
+        return None if once is None else once * passes * epochs
 
 
 def _multiply_adds_per_second(process: Process) -> float:

@@ -130,3 +130,22 @@ def test_without_a_teacher_or_a_baseline_there_is_only_the_student() -> None:
     made = plan(config("student.widths=[12]", *alone))
     assert [step.stage for step in made.steps] == ["student"]
     assert made.loss == "HardLabels"
+
+
+RBM = ["+experiment=rbm_to_nade", "dataset@dataset.source=digits", "device.precision=fp32"]
+
+
+def test_of_an_rbm_the_sweeps_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdistill.plan._multiply_adds_per_second", lambda _: 2.0)
+
+    def seconds(*words: str) -> dict[str, float | None]:
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            made = plan(to_plain(compose("train", [*RBM, *words])))
+        return {step.stage: step.seconds for step in made.steps}
+
+    few, many = seconds("teacher.sweeps=3"), seconds("teacher.sweeps=9")
+    assert many["teacher"] / few["teacher"] == (2 * 3 + 2 * 9) / (2 * 3 + 2 * 3)
+    one_sweep = 2 * 64 * 500  # at a multiply-add a second
+    assert few["samples"] == one_sweep * (2000 * 2000 + 5 * 60000 * 10)
+    assert few["evaluate"] == one_sweep * (10000 * 2000 + 100 * 14500)
+    assert many["student"] == few["student"]

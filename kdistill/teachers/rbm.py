@@ -1,6 +1,7 @@
 """RBMTeacher: a restricted Boltzmann machine, trained here by CD or PCD, or read from a file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,9 @@ class RBMTeacher(NetworkTeacher):
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """The one RBM: read, reused or trained."""
         if self._given is None:
-            return super().trainings(data, precision, cache)
+            (plain,) = super().trainings(data, precision, cache)
+            drawn = self.chains / self.fit["batch_size"] if self.chains else 1  # for each datum
+            return [replace(plain, passes=3 * (1 + drawn) + 2 * self.sweeps * drawn)]
         self.hash = self.name(data, precision) if data else None
         model = {**self.model, "hidden": len(self._given["hidden_bias"])}
         return [Training(self.stage, model, 0, True, f"loaded from {self.path}")]

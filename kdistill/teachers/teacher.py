@@ -49,6 +49,7 @@ class Training:
     epochs: int  # 0: loaded from a file
     reused: bool
     what: str  # in words
+    passes: float = 3.0  # forward passes that an input costs in training, backward counted as two
 
 
 class Teacher(Protocol):
