@@ -1,10 +1,17 @@
-"""Tiny recordings in the layout of the spoken digits."""
+"""For all tests: latency is measured briefly; and recordings in the layout of the spoken digits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little_time() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kdistill.measures.cost.SECONDS", 0.01)
+        yield
 
 
 @pytest.fixture

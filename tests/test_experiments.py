@@ -115,11 +115,8 @@ def small(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_runs_when_made_small(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_runs_when_made_small(path: Path, tmp_path: Path) -> None:
     """The whole pipeline: every model learns, is measured, and stands in the report."""
-    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
     folder = RunFolder(tmp_path / "run")
     result = run_config(composed(path, *small(path), "cache=false"), folder.path, silent)
     assert result.experiment == path.stem
@@ -164,7 +161,6 @@ def test_its_sweep_runs_by_its_name_alone(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two values of the longest list, the last of every other; what is no teacher's shares one."""
-    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
     monkeypatch.setenv("KDISTILL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)

@@ -22,12 +22,6 @@ from kdistill.paths import CONFIG_DIR
 Pair = tuple[Tensor, Tensor]
 
 
-@pytest.fixture(autouse=True)
-def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latency is measured for seconds, and not what these tests are about."""
-    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
-
-
 def net(width: int, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Dropout(0.1), nn.Linear(width, 3))

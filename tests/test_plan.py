@@ -25,12 +25,6 @@ TWO = ["teacher=ensemble", "teacher.members=2"]
 
 
 @pytest.fixture(autouse=True)
-def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latency is measured for seconds, and not what these tests are about."""
-    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
-
-
-@pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, which has no cache yet."""
     monkeypatch.chdir(tmp_path)

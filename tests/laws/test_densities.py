@@ -55,8 +55,7 @@ MIXTURE = {"_target_": "kdistill.losses.mixture.Mixture", "terms": TERMS}
 
 
 @pytest.fixture(autouse=True)
-def _untimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDISTILL_CACHE", str(tmp_path / "cache"))
 
 

@@ -36,12 +36,6 @@ SMALL = [
 SMALL_TEACHER = ["teacher.model.widths=[20]", "teacher.fit.epochs=1"]
 
 
-@pytest.fixture(autouse=True)
-def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latency is tested with the cost; here it would take most of the time."""
-    monkeypatch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
-
-
 def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIG_DIR / group).glob("[!_]*.yaml"))
 

@@ -20,11 +20,6 @@ HINTONS_STUDENT = 784 * 800 + 800 * 800 + 800 * 10
 SHAPE = (1, 28, 28)
 
 
-@pytest.fixture(autouse=True)
-def _little_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measured, "SECONDS", 0.01)
-
-
 def students_network() -> Network:
     return Network(Pixels(), MLP([800, 800], SHAPE, classes=10, dropout=0.5))
 

@@ -71,7 +71,6 @@ def alone(
     kind, place = request.param, tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDISTILL_CACHE", str(place / "cache"))
-        patch.setattr("kdistill.measures.cost.milliseconds", lambda *_: 1.0)
         before = plan(config(kind))
         result = run_config(config(kind), place / "run", silent)
         after = plan(config(kind, "fit.epochs=3"))
