@@ -1,12 +1,14 @@
 """Measuring the three classifiers beside each other: the one reading of the test set."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from kdistill.artifacts.files import write_tensors
+from kdistill.artifacts.files import fingerprint, make_folder, read_tensors, write_tensors
 from kdistill.artifacts.result import Measure, ModelResult, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset, Examples
@@ -17,9 +19,11 @@ from kdistill.measures.classification import Classification, divergences, log_pr
 from kdistill.measures.cost import cost
 from kdistill.measures.significance import closed_gap, mcnemar
 from kdistill.parts import Parts
+from kdistill.signals.store import describe
 from kdistill.students.repair import repair
 
 SHOWN = 8  # inputs in the gallery
+KEPT = "logits.safetensors"  # of a teacher, on the part of the data that the folder is about
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,17 @@ def judge_classifiers(
     predict; first a student that lacks classes is repaired, if the run says so."""
     assert isinstance(parts.measure, Classification)  # of data with classes: check_domain
     data, process = parts.dataset, parts.process
-    logits, tables = test_logits(networks, data, process), []
     taught = {name: network for name, network in networks.items() if name != "teacher"}
+    logits, tables, members = test_logits(taught, data, process), [], []
+    if parts.teacher:
+        logits["teacher"], *members = teachers_logits(
+            parts, "test", [parts.teacher.network, *parts.teacher.members]
+        )
     if omitted := parts.transfer.lacking(data):
         tables.append(repair(taught, logits, omitted, data, process, parts.repair, folder))
         if parts.repair:
             logits |= test_logits(taught, data, process)
-    models = measure_models(parts, networks, logits, folder)
+    models = measure_models(parts, networks, logits, members, folder)
     write_predictions(data, logits, folder)
     return Findings(models, gain(models, logits, data.test.labels, parts.measure.main), tables)
 
@@ -55,6 +63,29 @@ def test_logits(
 ) -> dict[str, Tensor]:
     """Logits [n, classes] on the test set by model name."""
     return _logits(networks, dataset.test, "test", process)
+
+
+def teachers_logits(parts: Parts, part: str, networks: Sequence[nn.Module]) -> list[Tensor]:
+    """Logits [n, classes] of the teacher, first of `networks`, and of those members that follow, on
+    the test or the validation set: kept beside its answers, so that the jobs of a sweep ask once.
+    """
+    assert parts.teacher
+    process, examples = parts.process, getattr(parts.dataset, part)
+    named = parts.teacher.hash, parts.dataset.fingerprint
+    file = None
+    if parts.cache and all(named):
+        file = parts.cache / "answers" / fingerprint(*named, part, process.precision) / KEPT
+        if file.is_file():
+            with suppress(UserError):  # damaged: they are asked again
+                kept = read_tensors(file)
+                return [kept[str(number)] for number in range(len(networks))]
+    started = time.monotonic()
+    said = [_logits({"teacher": each}, examples, part, process)["teacher"] for each in networks]
+    if file:
+        make_folder(file.parent)
+        write_tensors(file, {str(number): each for number, each in enumerate(said)})
+        describe(file.parent, f"{parts.dataset.name}, {part} set", time.monotonic() - started)
+    return said
 
 
 def _logits(
@@ -73,25 +104,28 @@ def measure_models(
     parts: Parts,
     networks: Mapping[str, nn.Module],
     logits: Mapping[str, Tensor],
+    members: Sequence[Tensor],
     folder: RunFolder,
 ) -> dict[str, ModelResult | None]:
-    """What teacher, student and baseline score and cost; None for one that is not there."""
+    """What teacher, student and baseline score and cost, and by their logits the teacher's
+    `members`; None for a model that is not there."""
     dataset, measure, process, teacher = parts.dataset, parts.measure, parts.process, parts.teacher
     assert isinstance(measure, Classification)
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
     group = dataset.test.group
-    validated = validation_measures(networks, dataset.validation, measure, process)
+    validated = validation_measures(parts, networks, measure)
     for name, network in networks.items():
         beside = None if name == "teacher" else logits.get("teacher")
         file = None if name == "teacher" else folder.weights(name)
         spent = cost(network, dataset.input_shape, dtype, file, process.device)
+        each = zip(teacher.members, members, strict=True) if teacher and name == "teacher" else ()
         alone = [
             ModelResult(
-                measure(predict(member, dataset.test, process), labels, group=group),
+                measure(said, labels, group=group),
                 cost(member, dataset.input_shape, dtype, None, process.device, batch_sizes=()),
             )
-            for member in (teacher.members if teacher and name == "teacher" else ())
+            for member, said in each
         ]
         scores = measure(logits[name], labels, beside, group)
         models[name] = ModelResult(scores, spent, alone, validated.get(name, {}))
@@ -99,15 +133,16 @@ def measure_models(
 
 
 def validation_measures(
-    networks: Mapping[str, nn.Module],
-    validation: Examples,
-    measure: Classification,
-    process: Process,
+    parts: Parts, networks: Mapping[str, nn.Module], measure: Classification
 ) -> dict[str, dict[str, Measure]]:
     """Measures by model on the validation part; none where it is empty or has no labels."""
+    validation = parts.dataset.validation
     if not len(validation) or validation.labels is None:
         return {}
-    logits = _logits(networks, validation, "validation", process)
+    taught = {name: network for name, network in networks.items() if name != "teacher"}
+    logits = _logits(taught, validation, "validation", parts.process)
+    if parts.teacher:
+        (logits["teacher"],) = teachers_logits(parts, "validation", [parts.teacher.network])
     beside = {name: logits.get("teacher") for name in logits if name != "teacher"}
     return {
         name: measure(said, validation.labels, beside.get(name), validation.group)

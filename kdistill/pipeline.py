@@ -29,7 +29,7 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
-from kdistill.evaluate import judge_classifiers
+from kdistill.evaluate import judge_classifiers, teachers_logits
 from kdistill.evaluate_density import judge_densities
 from kdistill.events import (
     EpochEnded,
@@ -126,9 +126,14 @@ class Work:
             parts.teacher.prepare(self.context)
             if ranks.first():
                 write_json(self.folder.teacher, parts.teacher.reference())
-                held = parts.dataset.validation
-                if warning := at_chance(parts.teacher.network, held, parts.process):
-                    self.tell(Warned(warning))
+                self._warn_of_chance()
+
+    def _warn_of_chance(self) -> None:
+        held, teacher = self.parts.dataset.validation, self.parts.teacher
+        if teacher and len(held) and held.labels is not None:
+            (said,) = teachers_logits(self.parts, "validation", [teacher.network])
+            if warning := at_chance(said, held.labels.cpu()):
+                self.tell(Warned(warning))
 
     def answers(self) -> tuple[Answers | None, dict[str, Any]]:
         """Who answers during training: nobody, the teacher live, or its stored answers."""

@@ -43,6 +43,13 @@ def answers_folder(
     return cache / "answers" / fingerprint(teacher, examples.origin, precision)
 
 
+def describe(folder: Path, description: str, seconds: float) -> None:
+    """Say what answers are in `folder`, for `kdistill cache`."""
+    created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    about = {"description": description, "seconds": seconds, "created": created}
+    write_json(folder / "answers.json", about)
+
+
 def stored_for(needs: frozenset[str]) -> frozenset[str]:
     """What is stored for `needs`: directions are new each epoch, whole gradients serve them all."""
     return frozenset("input_gradients" if need == "slopes" else need for need in needs)
@@ -114,9 +121,7 @@ class StoredAnswers:
             for need in sorted(stored_for(needs)):
                 self._collect(examples, need)
             if self.folder and self.asked and ranks.first():
-                about = {"description": description, "seconds": time.monotonic() - started}
-                created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-                write_json(self.folder / "answers.json", {**about, "created": created})
+                describe(self.folder, description, time.monotonic() - started)
         note = f"{self.asked} inputs asked, {self.reused} answers reused"
         listener(StageEnded("signals", time.monotonic() - started, self.asked == 0, note))
 

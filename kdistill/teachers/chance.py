@@ -1,24 +1,19 @@
 """Whether a teacher knows anything, asked before a student spends hours on its answers."""
 
-from torch import nn
+from torch import Tensor
 
-from kdistill.data.batch import Examples
-from kdistill.engine.predict import predict
-from kdistill.engine.process import Process
 from kdistill.measures.intervals import wilson
 
 
-def at_chance(network: nn.Module, validation: Examples, process: Process) -> str | None:
-    """A warning where `network` is not clearly better than always naming one class.
+def at_chance(logits: Tensor, labels: Tensor) -> str | None:
+    """A warning where validation `logits` [n, classes] are not clearly better at `labels` [n], on
+    the CPU, than always naming one class; n >= 1.
 
     That is where the 95 % interval of its accuracy reaches down to the share of the most frequent
-    class. None where it is better, or where there are no labelled validation examples.
+    class. None where it is better.
     """
-    if not len(validation) or validation.labels is None:
-        return None
-    labels = validation.labels.cpu()
     n = len(labels)
-    right = int((predict(network, validation, process).argmax(dim=1) == labels).sum())
+    right = int((logits.argmax(dim=1) == labels).sum())
     chance = int(labels.bincount().max()) / n
     if wilson(right, n)[0] > chance:
         return None
