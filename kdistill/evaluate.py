@@ -1,29 +1,26 @@
 """Measuring the three classifiers beside each other: the one reading of the test set."""
 
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from kdistill.artifacts.files import fingerprint, make_folder, read_tensors, write_tensors
+from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Measure, ModelResult, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset, Examples
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
+from kdistill.held_out import HeldOut, Part
 from kdistill.measures.classification import Classification, divergences, log_probabilities
 from kdistill.measures.cost import cost
 from kdistill.measures.significance import closed_gap, mcnemar
 from kdistill.parts import Parts
-from kdistill.signals.store import describe
 from kdistill.students.repair import repair
 
 SHOWN = 8  # inputs in the gallery
-KEPT = "logits.safetensors"  # of a teacher, on the part of the data that the folder is about
 
 
 @dataclass(frozen=True)
@@ -37,23 +34,19 @@ class Findings:
 
 
 def judge_classifiers(
-    parts: Parts, networks: Mapping[str, nn.Module], folder: RunFolder
+    parts: Parts, networks: Mapping[str, nn.Module], held_out: HeldOut, folder: RunFolder
 ) -> Findings:
     """Measure `networks` (student, and baseline and teacher where there are), and keep what they
     predict; first a student that lacks classes is repaired, if the run says so."""
     assert isinstance(parts.measure, Classification)  # of data with classes: check_domain
     data, process = parts.dataset, parts.process
+    logits, tables = _logits(networks, data, "test", process, held_out), []
     taught = {name: network for name, network in networks.items() if name != "teacher"}
-    logits, tables, members = test_logits(taught, data, process), [], []
-    if parts.teacher:
-        logits["teacher"], *members = teachers_logits(
-            parts, "test", [parts.teacher.network, *parts.teacher.members]
-        )
     if omitted := parts.transfer.lacking(data):
         tables.append(repair(taught, logits, omitted, data, process, parts.repair, folder))
         if parts.repair:
             logits |= test_logits(taught, data, process)
-    models = measure_models(parts, networks, logits, members, folder)
+    models = measure_models(parts, networks, logits, held_out, folder)
     write_predictions(data, logits, folder)
     return Findings(models, gain(models, logits, data.test.labels, parts.measure.main), tables)
 
@@ -62,36 +55,24 @@ def test_logits(
     networks: Mapping[str, nn.Module], dataset: Dataset, process: Process
 ) -> dict[str, Tensor]:
     """Logits [n, classes] on the test set by model name."""
-    return _logits(networks, dataset.test, "test", process)
-
-
-def teachers_logits(parts: Parts, part: str, networks: Sequence[nn.Module]) -> list[Tensor]:
-    """Logits [n, classes] of the teacher, first of `networks`, and of those members that follow, on
-    the test or the validation set: kept beside its answers, so that the jobs of a sweep ask once.
-    """
-    assert parts.teacher
-    process, examples = parts.process, getattr(parts.dataset, part)
-    named = parts.teacher.hash, parts.dataset.fingerprint
-    file = None
-    if parts.cache and all(named):
-        file = parts.cache / "answers" / fingerprint(*named, part, process.precision) / KEPT
-        if file.is_file():
-            with suppress(UserError):  # damaged: they are asked again
-                kept = read_tensors(file)
-                return [kept[str(number)] for number in range(len(networks))]
-    started = time.monotonic()
-    said = [_logits({"teacher": each}, examples, part, process)["teacher"] for each in networks]
-    if file:
-        make_folder(file.parent)
-        write_tensors(file, {str(number): each for number, each in enumerate(said)})
-        describe(file.parent, f"{parts.dataset.name}, {part} set", time.monotonic() - started)
-    return said
+    return _logits(networks, dataset, "test", process)
 
 
 def _logits(
-    networks: Mapping[str, nn.Module], examples: Examples, part: str, process: Process
+    networks: Mapping[str, nn.Module],
+    dataset: Dataset,
+    part: Part,
+    process: Process,
+    held_out: HeldOut | None = None,
 ) -> dict[str, Tensor]:
-    logits = {name: predict(network, examples, process) for name, network in networks.items()}
+    """Logits on that part by model name; the teacher's are those of `held_out`, if given."""
+    examples: Examples = getattr(dataset, part)
+    logits = {
+        name: held_out.teacher(part)
+        if held_out and name == "teacher"
+        else predict(network, examples, process)
+        for name, network in networks.items()
+    }
     for name, said in logits.items():
         if said.isnan().any():
             raise UserError(
@@ -104,28 +85,28 @@ def measure_models(
     parts: Parts,
     networks: Mapping[str, nn.Module],
     logits: Mapping[str, Tensor],
-    members: Sequence[Tensor],
+    held_out: HeldOut,
     folder: RunFolder,
 ) -> dict[str, ModelResult | None]:
-    """What teacher, student and baseline score and cost, and by their logits the teacher's
-    `members`; None for a model that is not there."""
-    dataset, measure, process, teacher = parts.dataset, parts.measure, parts.process, parts.teacher
+    """What teacher, student and baseline score and cost; None for one that is not there."""
+    dataset, measure, process = parts.dataset, parts.measure, parts.process
+    members = parts.teacher.members if parts.teacher else ()
     assert isinstance(measure, Classification)
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
     group = dataset.test.group
-    validated = validation_measures(parts, networks, measure)
+    validated = validation_measures(networks, dataset, measure, process, held_out)
     for name, network in networks.items():
         beside = None if name == "teacher" else logits.get("teacher")
         file = None if name == "teacher" else folder.weights(name)
         spent = cost(network, dataset.input_shape, dtype, file, process.device)
-        each = zip(teacher.members, members, strict=True) if teacher and name == "teacher" else ()
         alone = [
             ModelResult(
                 measure(said, labels, group=group),
                 cost(member, dataset.input_shape, dtype, None, process.device, batch_sizes=()),
             )
-            for member, said in each
+            for member, said in zip(members, held_out.members("test"), strict=True)
+            if name == "teacher"
         ]
         scores = measure(logits[name], labels, beside, group)
         models[name] = ModelResult(scores, spent, alone, validated.get(name, {}))
@@ -133,16 +114,17 @@ def measure_models(
 
 
 def validation_measures(
-    parts: Parts, networks: Mapping[str, nn.Module], measure: Classification
+    networks: Mapping[str, nn.Module],
+    dataset: Dataset,
+    measure: Classification,
+    process: Process,
+    held_out: HeldOut,
 ) -> dict[str, dict[str, Measure]]:
     """Measures by model on the validation part; none where it is empty or has no labels."""
-    validation = parts.dataset.validation
+    validation = dataset.validation
     if not len(validation) or validation.labels is None:
         return {}
-    taught = {name: network for name, network in networks.items() if name != "teacher"}
-    logits = _logits(taught, validation, "validation", parts.process)
-    if parts.teacher:
-        (logits["teacher"],) = teachers_logits(parts, "validation", [parts.teacher.network])
+    logits = _logits(networks, dataset, "validation", process, held_out)
     beside = {name: logits.get("teacher") for name in logits if name != "teacher"}
     return {
         name: measure(said, validation.labels, beside.get(name), validation.group)

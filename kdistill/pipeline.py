@@ -29,7 +29,7 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
-from kdistill.evaluate import judge_classifiers, teachers_logits
+from kdistill.evaluate import judge_classifiers
 from kdistill.evaluate_density import judge_densities
 from kdistill.events import (
     EpochEnded,
@@ -40,6 +40,7 @@ from kdistill.events import (
     Warned,
     silent,
 )
+from kdistill.held_out import HeldOut
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.likelihood import Likelihood
 from kdistill.losses.loss import Loss
@@ -88,14 +89,16 @@ class Work:
     def __init__(self, parts: Parts, folder: RunFolder, listener: Listener) -> None:
         self.parts, self.folder = parts, folder
         self.listener = listener if ranks.first() else silent
+        cache = parts.cache or folder.work / "cache"
         self.context = Context(
             parts.dataset,
             parts.process,
             parts.measure,
-            parts.cache or folder.work / "cache",
+            cache,
             self.tell,
             self.resume_point,
         )
+        self.held_out = HeldOut(parts, cache, self.tell)
 
     def tell(self, event: Event) -> None:
         """Pass `event` on; epochs and ended stages are kept as well."""
@@ -129,11 +132,11 @@ class Work:
                 self._warn_of_chance()
 
     def _warn_of_chance(self) -> None:
-        held, teacher = self.parts.dataset.validation, self.parts.teacher
-        if teacher and len(held) and held.labels is not None:
-            (said,) = teachers_logits(self.parts, "validation", [teacher.network])
-            if warning := at_chance(said, held.labels.cpu()):
-                self.tell(Warned(warning))
+        held = self.parts.dataset.validation
+        if not len(held) or held.labels is None:
+            return
+        if warning := at_chance(self.held_out.teacher("validation"), held.labels.cpu()):
+            self.tell(Warned(warning))
 
     def answers(self) -> tuple[Answers | None, dict[str, Any]]:
         """Who answers during training: nobody, the teacher live, or its stored answers."""
@@ -209,8 +212,10 @@ class Work:
         self.tell(StageStarted("evaluate"))
         if parts.teacher:
             networks["teacher"] = parts.teacher.network
-        judge = judge_classifiers if parts.dataset.classes else judge_densities
-        found = judge(parts, networks, folder)
+        if parts.dataset.classes:
+            found = judge_classifiers(parts, networks, self.held_out, folder)
+        else:
+            found = judge_densities(parts, networks, folder)
         if isinstance(parts.teacher, Tabulated):
             found.tables.extend(parts.teacher.tables(parts.dataset, parts.process))
         for warning in found.warnings:

@@ -75,7 +75,9 @@ def plan(config: Any) -> Plan:
     estimate = Estimate(data, process)
     steps: list[Step] = []
     asking, largest = 0.0, estimate.parameters(made.student)
-    for each in made.teacher.trainings(name, process.precision, made.cache) if made.teacher else []:
+    teacher = made.teacher
+    trainings = teacher.trainings(name, process.precision, made.cache) if teacher else []
+    for each in trainings:
         took = estimate.training(each.model, data.train, each.epochs, each.passes)
         parameters = estimate.parameters(each.model)
         what = f"{target_name(each.model)}, {each.what}"
@@ -86,7 +88,7 @@ def plan(config: Any) -> Plan:
         largest = max(largest, parameters)
     answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.input_shape)
     fresh = made.transfer.fresh or made.loss.needs_own
-    if made.teacher is None or not made.loss.teacher_needs:
+    if teacher is None or not made.loss.teacher_needs:
         answers = 0
     elif fresh or too_large(made.loss.teacher_needs, answers):
         why = "inputs are new each epoch" if fresh else "too much to store"
@@ -101,8 +103,8 @@ def plan(config: Any) -> Plan:
         took = estimate.training(made.student, inputs, epochs)
         what = f"{target_name(made.student)}, {fit.epochs} epochs"
         steps.append(Step(stage, what, False, took, 4 * estimate.parameters(made.student)))
-    if isinstance(made.teacher, RBMTeacher):
-        steps += _chains(made, each.model, estimate)
+    if isinstance(teacher, RBMTeacher):
+        steps += _chains(made, trainings[0].model, estimate)
     memory = data.bytes + answers + 16 * largest  # fp32 weights, gradients and two moments
     loss = target_name(made.config["loss"])
     return Plan(made.config["name"], data, process.name, loss, steps, memory)
@@ -116,8 +118,10 @@ def _chains(made: Recipe, rbm: Mapping[str, Any], estimate: "Estimate") -> list[
         what = f"{how.chains} chains, {how.burn_in} sweeps first, {how.sweeps} for each sample"
         steps.append(Step("samples", what, False, estimate.asking(rbm, SWEEP * sweeps)))
     if isinstance(measure, Density):
-        sweeps = measure.samples * measure.sweeps + measure.annealed_chains * measure.temperatures
-        what = f"{measure.samples} chains of {measure.sweeps} sweeps, and annealing"
+        what = f"{measure.samples} chains of {measure.sweeps} sweeps"
+        if annealed := measure.annealed_chains * measure.temperatures:
+            what += f", {measure.annealed_chains} annealed in {measure.temperatures} steps"
+        sweeps = measure.samples * measure.sweeps + annealed
         steps.append(Step("evaluate", what, False, estimate.asking(rbm, SWEEP * sweeps)))
     return steps
 

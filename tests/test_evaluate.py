@@ -1,6 +1,5 @@
 """What is measured of each model, on which part, and which inputs are kept for the report."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from kdistill.data.transfer import TrainingSet
 from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
+from kdistill.events import silent
+from kdistill.held_out import HeldOut
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures.classification import Classification
 from kdistill.parts import Parts
@@ -50,9 +51,11 @@ def part(n: int, seed: int) -> tuple[Tensor, Tensor]:
     return inputs, torch.randint(CLASSES, (n,), generator=generator)
 
 
-def parts_of(networks: dict[str, nn.Module], dataset: Dataset) -> Parts:
-    """Of a run whose teacher is among `networks`, or which has none."""
-    return Parts(
+def judged(
+    networks: dict[str, nn.Module], dataset: Dataset, folder: RunFolder
+) -> dict[str, ModelResult | None]:
+    """Models of a run whose teacher is among `networks`, or which has none."""
+    parts = Parts(
         dataset=dataset,
         transfer=TrainingSet(),
         teacher=Frozen(networks["teacher"]) if "teacher" in networks else None,
@@ -66,12 +69,8 @@ def parts_of(networks: dict[str, nn.Module], dataset: Dataset) -> Parts:
         baseline="baseline" in networks,
         cache=None,
     )
-
-
-def judged(
-    networks: dict[str, nn.Module], dataset: Dataset, folder: RunFolder
-) -> dict[str, ModelResult | None]:
-    return evaluate.judge_classifiers(parts_of(networks, dataset), networks, folder).models
+    held_out = HeldOut(parts, folder.work, silent)
+    return evaluate.judge_classifiers(parts, networks, held_out, folder).models
 
 
 def measured(dataset: Dataset, folder: RunFolder) -> dict[str, ModelResult | None]:
@@ -122,37 +121,3 @@ class Overflowing(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs * inputs - inputs * inputs * 0.5 * 2 + inputs
-
-
-def test_a_sweep_asks_its_teacher_once(
-    folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """About the test and the validation set too; damaged answers are asked for again."""
-    dataset = from_tensors(part(30, 1), part(40, 3), part(20, 2), CLASSES, "made")
-    asked: list[float] = []
-    whole = Fixed.forward
-
-    def counted(self: Fixed, inputs: Tensor) -> Tensor:
-        asked.append(float(self.scale))
-        return whole(self, inputs)
-
-    monkeypatch.setattr(Fixed, "forward", counted)
-    monkeypatch.setattr(evaluate, "cost", lambda *_, **__: None)
-    teacher = Frozen(Fixed(2.0))
-    teacher.hash = "named"
-    parts = parts_of({"teacher": teacher.network, "student": Fixed(1.0)}, dataset)
-    parts = replace(parts, teacher=teacher, cache=tmp_path / "cache")
-
-    def judge() -> ModelResult | None:
-        asked.clear()
-        networks = {"student": Fixed(1.0), "teacher": teacher.network}
-        return evaluate.judge_classifiers(parts, networks, folder).models["teacher"]
-
-    first = judge()
-    assert asked.count(2.0) == 2
-    assert judge() == first
-    assert asked.count(2.0) == 0
-    for file in (tmp_path / "cache").rglob(evaluate.KEPT):
-        file.write_bytes(file.read_bytes()[:-1])
-    assert judge() == first
-    assert asked.count(2.0) == 2

@@ -19,7 +19,6 @@ from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.evaluate import Findings
 from kdistill.losses.likelihood import Likelihood
-from kdistill.measures import cost
 from kdistill.measures.density import Density
 from kdistill.models.rbm import RBM
 from kdistill.parts import Parts
@@ -43,11 +42,6 @@ class Known(nn.Module):
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         chances = self.logits.detach().softmax(0)
         return STATES[torch.multinomial(chances, count, replacement=True, generator=generator)]
-
-
-@pytest.fixture(autouse=True)
-def _little_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The pipeline refuses what cannot work before a teacher is trained, and never mixes two runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,13 @@ def test_weights_spoilt_by_the_last_step_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="student: its logits on the test set are NaN"):
         run(made, RunFolder(tmp_path), silent)
     assert not (tmp_path / "result.json").exists()
+
+
+def test_held_out_inputs_without_labels_say_nothing_of_the_teacher(tmp_path: Path) -> None:
+    labelled = torch.randn(40, 5), torch.arange(40) % 3
+    data = from_tensors((torch.randn(40, 5), None), labelled, 10, classes=3)
+    assert len(data.validation) == 10
+    told = parts(dataset=data, teacher=Frozen(nn.Linear(5, 3)), baseline=False)
+    told = replace(told, loss=SoftTargets(hard_weight=0))
+    result = run(told, RunFolder(tmp_path / "run"), silent)
+    assert result.models["teacher"].validation == {}

@@ -56,9 +56,9 @@ def _refuse_unknown(
     for name in given:
         if name not in known and name not in RESERVED:
             place = dotted(key, name)
-            has = f"; it has {', '.join(known) or 'none'} (~{place} on the command line drops it)"
-            hint = did_you_mean(name, known) or has
-            raise UserError(f"{place}: {target} has no parameter {name!r}{hint}")
+            hint = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
+            drop = "" if "[" in place else f" (to drop it: ~{place})"
+            raise UserError(f"{place}: {target} has no parameter {name!r}{hint}{drop}")
 
 
 def _left_open(value: Any, parameter: Parameter) -> bool:

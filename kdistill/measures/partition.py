@@ -27,8 +27,8 @@ class Proposal:
     name: str
     own: Tensor
     teacher: Tensor
-    seconds: float  # that its training and its samples took
-    sampling: float  # that the teacher's samples took
+    seconds: float  # that its training, its samples and their log-densities took
+    sampling: float  # that the teacher's samples and their log-densities took
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,6 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KDISTILL_CACHE", str(folder.parent / "cache"))
-        patch.setattr("kdistill.measures.cost.SECONDS", 0.01)
         assert main(["train", *SMALL, f"hydra.run.dir={folder}"]) == 0
     return folder
 

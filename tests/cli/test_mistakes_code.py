@@ -203,7 +203,6 @@ def test_a_config_that_is_wrong(text, said, train, own):
 
 def test_what_is_right_runs(own, capsys, monkeypatch):
     """So that no mistake above is one of the rest of the module."""
-    monkeypatch.setattr("kdistill.measures.cost.SECONDS", 0.01)
     option(own, "student", "_target_: mine_code.Net\n")
     option(own, "loss", "_target_: mine_code.Half\n")
     assert main(["train", *WORDS, "student=mine", "loss=mine", "baseline=false"]) == 0

@@ -102,7 +102,6 @@ def test_a_teacher_that_would_learn_from_labels_where_there_are_none(train, desk
 
 def test_a_teacher_at_chance_level_is_warned_of(desk, capsys, monkeypatch):
     """No mistake that stops a run: some want it so. It is told before the student begins."""
-    monkeypatch.setattr("kdistill.measures.cost.SECONDS", 0.01)
     words = ["dataset=digits", "teacher.fit.optimizer.lr=1e-9", "baseline=false"]
     assert main(["train", *WORDS, *words]) == 0
     lines = capsys.readouterr().out.splitlines()

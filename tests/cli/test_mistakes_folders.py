@@ -313,7 +313,6 @@ def test_no_space_left(full, mistake, run_folder, desk, monkeypatch):
         flush(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr("kdistill.measures.cost.SECONDS", 0.01)
     told = mistake("train", *SMALL)
     assert f"{full}: cannot be written (No space left on device)" in told
     assert not list(desk.glob(f"run/{full}")) + list(desk.glob(f"cache/*/*/{full}"))

@@ -178,7 +178,6 @@ def test_a_bad_value_among_good_ones_in_a_sweep(mistake, desk, monkeypatch):
 
 
 def test_the_good_ones_of_a_sweep_run(desk, capfd, monkeypatch):
-    monkeypatch.setattr("kdistill.measures.cost.SECONDS", 0.01)
     words = ["teacher.model.widths=[8]", "student.widths=[8]", "fit.epochs=1", "baseline=false"]
     words += ["dataset=digits", "device=cpu", "teacher.fit.epochs=1", "hydra.sweep.dir=sweep"]
     assert main(["train", "-m", *words, "loss.temperature=1,-4,2"]) == 2

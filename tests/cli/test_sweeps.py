@@ -205,7 +205,6 @@ def test_the_worst_failure_decides_the_exit_code_under_every_launcher(launcher, 
 
 
 def test_the_same_sweep_again_repeats_nothing_but_what_failed(desk, monkeypatch, capfd):
-    monkeypatch.setattr("kdistill.measures.cost.SECONDS", 0.01)
     words = ["train", "-m", *SMALL, "loss.temperature=2,-1"]
     assert main(words) == 2
     assert "temperature must be > 0, got -1" in capfd.readouterr().err
