@@ -311,6 +311,20 @@ def test_two_keys_make_a_line_for_each_value_of_the_other(sweeps: Sweeps) -> Non
     assert "Bands" not in chart.alternative  # of one seed each
 
 
+def test_the_log_probability_has_a_curve_beside_the_main_measure(sweeps: Sweeps) -> None:
+    for temperature in (1, 2):
+        path = sweeps.finished(f"loss.temperature={temperature}") / "result.json"
+        said = json.loads(path.read_text())
+        nll = {**said["models"]["student"]["measures"]["errors"], "value": 0.5 / temperature}
+        said["models"]["student"]["measures"]["nll"] = {**nll, "unit": "nats"}
+        path.write_text(json.dumps(said))
+    charts = sweep_charts(sweeps.read())
+    assert [each.title for each in charts] == ["Errors over temperature", "NLL over temperature"]
+    assert "0.5000 at 1, 0.2500 at 2" in charts[1].alternative
+    ids = [set(re.findall(r'\bid="([^"]+)"', each.svg)) for each in charts]
+    assert not ids[0] & ids[1]
+
+
 WIDTHS = {  # width: temperature: (validation errors, test errors) by seed
     30: {
         1: [(50, 400), (51, 404), (52, 405)],  # 30.3 worse than at 4, and surely

@@ -1,4 +1,4 @@
-"""The main measure over a swept number: a line for each setting of the other keys, with a band."""
+"""Measures over a swept number: a line for each setting of the other keys, with a band."""
 
 from dataclasses import dataclass
 
@@ -27,42 +27,43 @@ class Line:
 
 
 def sweep_charts(sweep: Sweep) -> list[Chart]:
-    """A chart for each key that takes two numbers or more."""
+    """Charts of the main measure and of the NLL for each key that takes two numbers or more."""
     charts = []
     for place, label in enumerate(short(sweep.keys)):
-        lines = _lines(sweep, place)
-        values = sorted({value for line in lines for value in line.points})
-        if len(values) > 1:
-            charts.append(_chart(sweep, f"sweep{place}", label, lines, values))
+        for measure in dict.fromkeys((sweep.main, "nll")):
+            lines = _lines(sweep, measure, place)
+            values = sorted({value for line in lines for value in line.points})
+            if len(values) > 1:
+                charts.append(_chart(measure, f"sweep{place}{measure}", label, lines, values))
     return charts
 
 
-def _lines(sweep: Sweep, place: int) -> list[Line]:
+def _lines(sweep: Sweep, measure: str, place: int) -> list[Line]:
     """Of the student for each setting of the other keys; of all models where there is but one."""
     found = settings(sweep, place)
     if list(found) == [""]:
         styles = {model: (COLOURS[model], DASHES[model], MARKERS[model]) for model in MODELS}
-        lines = [_line(MODELS[m], styles[m], found[""], m, sweep.main, place) for m in MODELS]
+        lines = [_line(MODELS[m], styles[m], found[""], m, measure, place) for m in MODELS]
     else:
         lines = [
-            _line(label, STYLES[at % len(STYLES)], rows, "student", sweep.main, place)
+            _line(label, STYLES[at % len(STYLES)], rows, "student", measure, place)
             for at, (label, rows) in enumerate(found.items())
         ]
     return [line for line in lines if line.points]
 
 
 def _line(
-    label: str, style: tuple[str, str, str], rows: list[Row], model: str, main: str, place: int
+    label: str, style: tuple[str, str, str], rows: list[Row], model: str, measure: str, place: int
 ) -> Line:
     points = {}
     for row in rows:
-        value, spread = number(row.values[place]), row.spread(model, main)
+        value, spread = number(row.values[place]), row.spread(model, measure)
         if value is not None and spread:
             points[value] = spread
     return Line(label, style, dict(sorted(points.items())))
 
 
-def _chart(sweep: Sweep, name: str, key: str, lines: list[Line], values: list[float]) -> Chart:
+def _chart(measure: str, name: str, key: str, lines: list[Line], values: list[float]) -> Chart:
     def plot(axes: Axes) -> None:
         for line in lines:
             _plot_line(axes, line)
@@ -71,12 +72,12 @@ def _chart(sweep: Sweep, name: str, key: str, lines: list[Line], values: list[fl
         axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(key)
-        axes.set_ylabel(title(sweep.main))
+        axes.set_ylabel(title(measure))
         if _least_to_greatest(lines) > APART:
             plain_log(axes)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above: curves go anywhere
 
-    return draw(name, f"{title(sweep.main)} over {key}", _described(lines, key), plot)
+    return draw(name, f"{title(measure)} over {key}", _described(lines, key), plot)
 
 
 def _least_to_greatest(lines: list[Line]) -> float:
