@@ -8,12 +8,15 @@ AT_ONCE = 10_000  # samples, which bounds the memory that the hidden layers take
 
 
 def main(argv: list[str]) -> int:
-    """Write `inputs` [count, *input] uint8, 0 and 255, as transfer=unlabelled reads them."""
+    """Write `inputs` [count, *input] uint8 for transfer=unlabelled: 0 and 255, or grey."""
     parser = Parser("sample")
     parser.add_argument("run", type=Path, help="folder of a finished run: runs/NAME/TIME")
     parser.add_argument("file", type=Path, help="a .safetensors file to be written")
     parser.add_argument("--count", type=int, default=10_000, help="how many (default: 10000)")
     parser.add_argument("--seed", type=int, default=0, help="draws them (default: 0)")
+    parser.add_argument(
+        "--grey", action="store_true", help="the chance of each bit given those before it, instead"
+    )
     args = parser.parse_args(argv)
 
     import torch
@@ -33,10 +36,13 @@ def main(argv: list[str]) -> int:
     model, generator = inner(load(args.run).student), torch.Generator().manual_seed(args.seed)
     if not hasattr(model, "sample"):
         raise UserError(f"{args.run}: its student is no density, and cannot be sampled")
+    if args.grey and not hasattr(model, "chances"):
+        raise UserError(f"--grey: a {type(model).__name__} has no order of its bits; leave it out")
     drawn = []
     for first in range(0, args.count, AT_ONCE):
         part = model.sample(min(AT_ONCE, args.count - first), generator)  # type: ignore[operator]
-        drawn.append((part * 255).to(torch.uint8))
+        grey = model.chances(part) if args.grey else part  # type: ignore[operator]
+        drawn.append((grey * 255).round().to(torch.uint8))
     write_tensors(args.file, {"inputs": torch.cat(drawn)})
     Console().print(f"{args.count} samples: {args.file}", highlight=False)
     return 0

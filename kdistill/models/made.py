@@ -55,6 +55,12 @@ class MADE(nn.Module):
             return log_density_of_bits(logits, x), (logits + back).view(inputs.shape)
 
     @torch.no_grad()
+    def chances(self, inputs: Tensor) -> Tensor:
+        """The chance of a 1 at each place, given the bits before it; as `inputs`."""
+        x = inputs.flatten(1).to(self.output.weight)
+        return self._logits(x)[0].sigmoid().view(inputs.shape)
+
+    @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """`count` exact draws [count, *input_shape], floats of 0 and 1; one pass for each bit."""
         weight, bias = self.output.connected(), self.output.bias

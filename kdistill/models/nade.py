@@ -78,6 +78,14 @@ class NADE(nn.Module):
         return value, slopes[:, self.order.argsort()].view(inputs.shape)
 
     @torch.no_grad()
+    def chances(self, inputs: Tensor) -> Tensor:
+        """The chance of a 1 at each place, given the bits visited before it; as `inputs`."""
+        x = self._visited(inputs)
+        said = logits(x, self.encoder, self.hidden_bias, self.decoder, self.units)
+        grey = (said + self.visible_bias).sigmoid()
+        return grey[:, self.order.argsort()].view(inputs.shape)
+
+    @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """`count` exact draws [count, *input_shape], floats of 0 and 1."""
         act = ACTIVATIONS[self.units]

@@ -142,6 +142,10 @@ def test_samples_of_a_run_are_inputs_of_another(
     assert main(["sample", str(folder.path), str(file), "--count=300", "--seed=1"]) == 0
     drawn = read_tensors(file)["inputs"]
     assert (drawn.shape, drawn.unique().tolist()) == ((300, 1, 8, 8), [0, 255])
+    assert main(["sample", str(folder.path), str(file), "--count=300", "--seed=1", "--grey"]) == 0
+    grey = read_tensors(file)["inputs"].float()
+    assert len(grey.unique()) > 2
+    assert grey.mean().item() == pytest.approx(drawn.float().mean().item(), abs=5)  # of 255
     for words, said in ((["x.npz"], "must end in"), ([str(file), "--count=0"], "must be >= 1")):
         assert main(["sample", str(folder.path), *words]) == 2
         assert said in capsys.readouterr().err

@@ -61,6 +61,15 @@ def test_probabilities_of_all_inputs_sum_to_one(name: str, bits: int) -> None:
     assert total.item() == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "mixture"])
+def test_chances_multiply_to_the_probability(name: str) -> None:
+    model = make(name)
+    chances = model.chances(STATES)
+    assert chances.shape == STATES.shape
+    product = torch.where(STATES > 0, chances, 1 - chances).prod(1)
+    torch.testing.assert_close(product, model(STATES).exp(), rtol=1e-9, atol=0)
+
+
 def test_samples_are_as_frequent_as_they_are_probable(model: nn.Module) -> None:
     """In each half of them: whoever takes a batch takes neighbours."""
     drawn, expected = model.sample(40_000, torch.Generator().manual_seed(1)), model(STATES).exp()
