@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
 
+from torch import nn
+
 from kdistill.config.build import OFFERED, SPECIAL, dotted, parameters_of, resolve, targets
 from kdistill.config.kinds import fits, in_words
 from kdistill.errors import UserError, did_you_mean
@@ -35,8 +37,9 @@ def check(config: Any) -> None:
             raise UserError(f"{name}: missing from the config, and a run needs it")
     for key, node in targets(config):
         target = resolve(node["_target_"], dotted(key, "_target_"))
-        parameters = parameters_of(target)
-        if not parameters:
+        bare = getattr(target, "__init__", None) is nn.Module.__init__  # which refuses anything
+        parameters = {} if bare else parameters_of(target)
+        if not (parameters or bare):
             continue
         given = [name for name in node if name not in SPECIAL]
         _refuse_unknown(key, given, node["_target_"], parameters)

@@ -21,6 +21,10 @@ LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
             r"ReLU has no parameter 'zzz'; it has inplace \(to drop it: ~student.zzz\)$",
         ),
         (
+            {"loss": {"_target_": "kdistill.losses.logits.Logits", "temperature": 4}},
+            r"no parameter 'temperature'; it has none \(to drop it: ~loss.temperature\)$",
+        ),
+        (
             {"student": {"_target_": "torch.nn.Linear", "in_features": 3}},
             "student.out_features: torch.nn.Linear needs a value for it",
         ),
