@@ -86,6 +86,7 @@ def test_every_option_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.usefixtures("reported")
 def test_a_run_is_whole(loss: str, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     result = run_config(config(f"loss={loss}", *LOSSES[loss]), folder.path, silent)

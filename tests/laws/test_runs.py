@@ -146,6 +146,7 @@ def test_student_and_baseline_start_from_the_same_weights(tmp_path: Path) -> Non
     assert all(torch.equal(student[name], baseline[name]) for name in student)
 
 
+@pytest.mark.usefixtures("reported")
 def test_everything_promised_lies_in_the_run_folder(tmp_path: Path) -> None:
     made = parts("teacher=ensemble", "teacher.members=2")
     result = run(made, RunFolder(tmp_path), silent)
