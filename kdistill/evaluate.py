@@ -90,25 +90,25 @@ def measure_models(
 ) -> dict[str, ModelResult | None]:
     """What teacher, student and baseline score and cost; None for one that is not there."""
     dataset, measure, process = parts.dataset, parts.measure, parts.process
-    members = parts.teacher.members if parts.teacher else ()
     assert isinstance(measure, Classification)
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
     group = dataset.test.group
     validated = validation_measures(networks, dataset, measure, process, held_out)
+    asked = parts.teacher.members if parts.teacher else ()
+    members = [
+        ModelResult(
+            measure(said, labels, group=group),
+            cost(member, dataset.input_shape, dtype, None, process.device, batch_sizes=()),
+        )
+        for member, said in zip(asked, held_out.members("test"), strict=True)
+    ]
     for name, network in networks.items():
         beside = None if name == "teacher" else logits.get("teacher")
         file = None if name == "teacher" else folder.weights(name)
         spent = cost(network, dataset.input_shape, dtype, file, process.device)
-        alone = [
-            ModelResult(
-                measure(said, labels, group=group),
-                cost(member, dataset.input_shape, dtype, None, process.device, batch_sizes=()),
-            )
-            for member, said in zip(members, held_out.members("test"), strict=True)
-            if name == "teacher"
-        ]
         scores = measure(logits[name], labels, beside, group)
+        alone = members if name == "teacher" else []
         models[name] = ModelResult(scores, spent, alone, validated.get(name, {}))
     return models
 

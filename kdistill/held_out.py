@@ -1,7 +1,6 @@
 """HeldOut: what a teacher says of the validation and the test set, asked once for a whole sweep."""
 
 import time
-from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
@@ -11,33 +10,34 @@ from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import fingerprint, make_folder, read_tensors, write_tensors
 from kdistill.engine.predict import predict
 from kdistill.errors import UserError
-from kdistill.events import Listener, Warned
-from kdistill.parts import Parts
+from kdistill.events import Warned
 from kdistill.signals.store import describe
+from kdistill.teachers.teacher import Context, Teacher
 
 Part = Literal["validation", "test"]
 
 
 class HeldOut:
-    """Logits [n, classes] of the prepared teacher of `parts`, and of each of its members.
+    """Logits [n, classes] of a prepared teacher, and of each of its members.
 
-    They are kept in `cache` under the teacher's hash and the weights of who was asked, and in
-    memory; damaged ones are told and asked for again. UserError for NaN.
+    They are kept in the context's cache under the teacher's hash and the weights of who was asked,
+    and in memory; damaged ones are told and asked for again. UserError for NaN.
     """
 
-    def __init__(self, parts: Parts, cache: Path, tell: Listener) -> None:
-        self._parts, self._cache, self._tell = parts, cache, tell
+    def __init__(self, teacher: Teacher | None, context: Context) -> None:
+        self._teacher, self._context = teacher, context
         self._known: dict[tuple[int, Part], Tensor] = {}
+        self._seconds: dict[Part, float] = {"validation": 0.0, "test": 0.0}  # that asking took
 
     def teacher(self, part: Part) -> Tensor:
         """Of the teacher."""
-        assert self._parts.teacher
-        return self._said(self._parts.teacher.network, part)
+        assert self._teacher
+        return self._said(self._teacher.network, part)
 
     def members(self, part: Part) -> list[Tensor]:
         """Of each of the networks that it combines."""
-        teacher = self._parts.teacher
-        return [self._said(member, part) for member in teacher.members] if teacher else []
+        members = self._teacher.members if self._teacher else ()
+        return [self._said(member, part) for member in members]
 
     def _said(self, network: nn.Module, part: Part) -> Tensor:
         key = id(network), part
@@ -46,11 +46,12 @@ class HeldOut:
         return self._known[key]
 
     def _kept(self, network: nn.Module, part: Part) -> Tensor:
-        data, teacher = self._parts.dataset, self._parts.teacher
-        if not (teacher and teacher.hash and data.fingerprint):
+        context, teacher = self._context, self._teacher
+        data, cache, precision = context.dataset, context.cache, context.process.precision
+        if not (cache and teacher and teacher.hash and data.fingerprint):
             return self._asked(network, part)
-        name = fingerprint(teacher.hash, data.fingerprint, part, self._parts.process.precision)
-        folder, weights = self._cache / "answers" / name, network.state_dict()
+        name = fingerprint(teacher.hash, data.fingerprint, part, precision)
+        folder, weights = cache / "answers" / name, network.state_dict()
         file = folder / f"{fingerprint([*weights], *weights.values(), versions())}.safetensors"
         make_folder(folder)
         with FileLock(f"{folder}.lock"):
@@ -58,14 +59,17 @@ class HeldOut:
                 try:
                     return read_tensors(file)["logits"]
                 except (UserError, KeyError) as error:
-                    self._tell(Warned(f"the teacher is asked about the {part} set again ({error})"))
+                    told = f"the teacher is asked about the {part} set again ({error})"
+                    context.listener(Warned(told))
             started, said = time.monotonic(), self._asked(network, part)
             write_tensors(file, {"logits": said})
-            describe(folder, f"{data.name}, {part} set", time.monotonic() - started)
+            self._seconds[part] += time.monotonic() - started
+            describe(folder, f"{data.name}, {part} set", self._seconds[part])
         return said
 
     def _asked(self, network: nn.Module, part: Part) -> Tensor:
-        said = predict(network, getattr(self._parts.dataset, part), self._parts.process)
+        examples = getattr(self._context.dataset, part)
+        said = predict(network, examples, self._context.process)
         if said.isnan().any():
             raise UserError(
                 f"teacher: its logits on the {part} set are NaN; lower its learning rate, or give "

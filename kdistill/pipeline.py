@@ -89,16 +89,15 @@ class Work:
     def __init__(self, parts: Parts, folder: RunFolder, listener: Listener) -> None:
         self.parts, self.folder = parts, folder
         self.listener = listener if ranks.first() else silent
-        cache = parts.cache or folder.work / "cache"
         self.context = Context(
             parts.dataset,
             parts.process,
             parts.measure,
-            cache,
+            parts.cache or folder.work / "cache",
             self.tell,
             self.resume_point,
         )
-        self.held_out = HeldOut(parts, cache, self.tell)
+        self.held_out = HeldOut(parts.teacher, self.context)
 
     def tell(self, event: Event) -> None:
         """Pass `event` on; epochs and ended stages are kept as well."""

@@ -18,11 +18,10 @@ from kdistill.measures.cost import multiply_adds
 from kdistill.measures.density import Density
 from kdistill.models.network import make_network
 from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
-from kdistill.teachers.rbm import RBMTeacher
+from kdistill.teachers.rbm import SWEEP, RBMTeacher
+from kdistill.teachers.teacher import FORWARD_AND_BACKWARD
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
-FORWARD_AND_BACKWARD = 3.0  # times the arithmetic of a forward pass
-SWEEP = 2  # of block Gibbs: as many times that of a log-density
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures.classification import Classification
 from kdistill.parts import Parts
 from kdistill.teachers.frozen import Frozen
+from kdistill.teachers.teacher import Context
 
 CLASSES = 3
 
@@ -69,7 +70,8 @@ def judged(
         baseline="baseline" in networks,
         cache=None,
     )
-    held_out = HeldOut(parts, folder.work, silent)
+    context = Context(dataset, parts.process, parts.measure, folder.work, silent)
+    held_out = HeldOut(parts.teacher, context)
     return evaluate.judge_classifiers(parts, networks, held_out, folder).models
 
 

@@ -8,16 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.tensors import from_tensors
-from kdistill.data.transfer import TrainingSet
-from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import Event, Warned, silent
 from kdistill.held_out import HeldOut
-from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures.classification import Classification
-from kdistill.parts import Parts
 from kdistill.teachers.frozen import Frozen
+from kdistill.teachers.teacher import Context
 
 CLASSES = 3
 
@@ -39,21 +36,10 @@ def data(seed: int, count: int = 5) -> tuple[Tensor, Tensor]:
     return torch.randn(count, CLASSES, generator=generator), torch.arange(count) % CLASSES
 
 
-def parts_of(teacher: Frozen) -> Parts:
-    return Parts(
-        dataset=from_tensors(data(0), data(1), data(2), CLASSES, "made"),
-        transfer=TrainingSet(),
-        teacher=teacher,
-        student=Counted(1.0),
-        loss=SoftTargets(),
-        fit=Fit(1, 8, {}),
-        measure=Classification(),
-        process=Process().start(),
-        name="held out",
-        seed=0,
-        baseline=False,
-        cache=None,
-    )
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    dataset = from_tensors(data(0), data(1), data(2), CLASSES, "made")
+    return Context(dataset, Process().start(), Classification(), tmp_path, silent)
 
 
 @pytest.fixture
@@ -77,11 +63,10 @@ def said(held_out: HeldOut) -> list[Tensor]:
     return [held_out.teacher("validation"), held_out.teacher("test"), *held_out.members("test")]
 
 
-def test_each_is_asked_once_about_each_part(teacher: Frozen, tmp_path: Path) -> None:
-    parts = parts_of(teacher)
-    validation, test = parts.dataset.validation.inputs, parts.dataset.test.inputs
+def test_each_is_asked_once_about_each_part(teacher: Frozen, context: Context) -> None:
+    validation, test = context.dataset.validation.inputs, context.dataset.test.inputs
     for count in (1, 0):  # another job finds what the first one kept
-        held_out = HeldOut(parts, tmp_path, silent)
+        held_out = HeldOut(teacher, context)
         for _ in range(2):
             for one, expected in zip(
                 said(held_out), (2 * validation, 2 * test, 3 * test, 4 * test), strict=True
@@ -90,51 +75,50 @@ def test_each_is_asked_once_about_each_part(teacher: Frozen, tmp_path: Path) -> 
         assert asked(teacher) == [2 * count, count, count]
 
 
-def test_without_a_name_it_is_asked_once_a_run(teacher: Frozen, tmp_path: Path) -> None:
+def test_without_a_name_it_is_asked_once_a_run(
+    teacher: Frozen, context: Context, tmp_path: Path
+) -> None:
     teacher.hash = None
     for _ in range(2):
-        held_out = HeldOut(parts_of(teacher), tmp_path, silent)
+        held_out = HeldOut(teacher, context)
         said(held_out)
         said(held_out)
         assert asked(teacher) == [2, 1, 1]
     assert not [*tmp_path.iterdir()]
 
 
-def test_what_another_said_is_not_taken_for_it(teacher: Frozen, tmp_path: Path) -> None:
-    parts = parts_of(teacher)
-    said(HeldOut(parts, tmp_path, silent))
+def test_what_another_said_is_not_taken_for_it(teacher: Frozen, context: Context) -> None:
+    said(HeldOut(teacher, context))
     asked(teacher)
 
-    def fresh(parts: Parts) -> bool:
-        held_out = HeldOut(parts, tmp_path, silent)
-        assert torch.equal(
-            held_out.teacher("test"), teacher.network.scale * parts.dataset.test.inputs
-        )
+    def fresh(context: Context) -> bool:
+        test = context.dataset.test.inputs
+        assert torch.equal(HeldOut(teacher, context).teacher("test"), teacher.network.scale * test)
         return asked(teacher)[0] == 1
 
-    assert not fresh(parts)
+    assert not fresh(context)
     other = from_tensors(data(0), data(7), data(2), CLASSES, "made")
-    assert fresh(replace(parts, dataset=other))
-    assert fresh(replace(parts, process=Process(precision="bf16").start()))
+    assert fresh(replace(context, dataset=other))
+    assert fresh(replace(context, process=Process(precision="bf16").start()))
     teacher.network.scale.fill_(5.0)  # trained again under the same name, say
-    assert fresh(parts)
+    assert fresh(context)
     teacher.hash = "another"
-    assert fresh(parts)
+    assert fresh(context)
 
 
-def test_damage_is_told_and_asked_again(teacher: Frozen, tmp_path: Path) -> None:
-    parts, told = parts_of(teacher), list[Event]()
-    whole = said(HeldOut(parts, tmp_path, silent))
+def test_damage_is_told_and_asked_again(teacher: Frozen, context: Context, tmp_path: Path) -> None:
+    told = list[Event]()
+    whole = said(HeldOut(teacher, context))
     asked(teacher)
     for file in tmp_path.rglob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:-1])
-    again = said(HeldOut(parts, tmp_path, told.append))
+    again = said(HeldOut(teacher, replace(context, listener=told.append)))
     assert all(torch.equal(one, other) for one, other in zip(whole, again, strict=True))
     assert asked(teacher) == [2, 1, 1]
     assert [type(event) for event in told] == 4 * [Warned]
 
 
-def test_nan_is_told(teacher: Frozen, tmp_path: Path) -> None:
+def test_nan_is_told(teacher: Frozen, context: Context) -> None:
     teacher.network.scale.fill_(torch.nan)
     with pytest.raises(UserError, match=r"teacher: its logits on the test set are NaN; .*weights"):
-        HeldOut(parts_of(teacher), tmp_path, silent).teacher("test")
+        HeldOut(teacher, context).teacher("test")

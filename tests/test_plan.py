@@ -139,6 +139,8 @@ def test_of_an_rbm_the_sweeps_are_counted(monkeypatch: pytest.MonkeyPatch) -> No
 
     few, many = seconds("teacher.sweeps=3"), seconds("teacher.sweeps=9")
     assert many["teacher"] / few["teacher"] == (2 * 3 + 2 * 9) / (2 * 3 + 2 * 3)
+    chains = seconds("teacher.sweeps=3", "teacher.chains=200")  # two for each datum of a batch
+    assert chains["teacher"] / few["teacher"] == (3 * 3 + 2 * 2 * 3) / (2 * 3 + 2 * 3)
     one_sweep = 2 * 64 * 500  # at a multiply-add a second
     assert few["samples"] == one_sweep * (2000 * 2000 + 5 * 60000 * 10)
     assert few["evaluate"] == one_sweep * (10000 * 2000 + 100 * 14500)

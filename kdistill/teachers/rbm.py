@@ -22,7 +22,9 @@ from kdistill.measures.annealing import base_odds
 from kdistill.models.network import Network, inner
 from kdistill.models.rbm import RBM
 from kdistill.teachers.network import NetworkTeacher
-from kdistill.teachers.teacher import Context, Training, freeze
+from kdistill.teachers.teacher import FORWARD_AND_BACKWARD, Context, Training, freeze
+
+SWEEP = 2  # of block Gibbs: as many times the arithmetic of a log-density
 
 
 class RBMTeacher(NetworkTeacher):
@@ -102,7 +104,8 @@ class RBMTeacher(NetworkTeacher):
         if self._given is None:
             (plain,) = super().trainings(data, precision, cache)
             drawn = self.chains / self.fit["batch_size"] if self.chains else 1  # for each datum
-            return [replace(plain, passes=3 * (1 + drawn) + 2 * self.sweeps * drawn)]
+            passes = FORWARD_AND_BACKWARD * (1 + drawn) + SWEEP * self.sweeps * drawn
+            return [replace(plain, passes=passes)]
         self.hash = self.name(data, precision) if data else None
         model = {**self.model, "hidden": len(self._given["hidden_bias"])}
         return [Training(self.stage, model, 0, True, f"loaded from {self.path}")]

@@ -18,6 +18,8 @@ from kdistill.signals.ask import LOGITS, ask
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers, answers_folder
 
+FORWARD_AND_BACKWARD = 3.0  # times the arithmetic of a forward pass
+
 
 @dataclass(frozen=True)
 class Context:
@@ -49,7 +51,7 @@ class Training:
     epochs: int  # 0: loaded from a file
     reused: bool
     what: str  # in words
-    passes: float = 3.0  # forward passes that an input costs in training, backward counted as two
+    passes: float = FORWARD_AND_BACKWARD  # that an input costs in training, in forward passes
 
 
 class Teacher(Protocol):
