@@ -1,7 +1,7 @@
 """Measuring densities beside each other: likelihood, both divergences, and log Z of the teacher."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,7 +20,7 @@ from kdistill.measures.annealing import base_odds
 from kdistill.measures.cost import cost
 from kdistill.measures.density import DIVERGENCES, Density, mean, negative, shifted
 from kdistill.measures.importance import Estimate
-from kdistill.measures.mixing import watched_chains
+from kdistill.measures.mixing import mixing, watched_chains
 from kdistill.measures.partition import (
     NORMALISED,
     Found,
@@ -56,6 +56,7 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
     assert isinstance(parts.measure, Density)  # of data without classes: check_domain
     samples = drawn(parts, networks)
     found = partitions(parts, networks, samples, folder)
+    samples = _doubted(samples, found)
     log_z = best(found) if found else NORMALISED
     data, process = parts.dataset, parts.process
     tested = said_of(networks, data.test, "test data", process)
@@ -80,8 +81,8 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
     main = parts.measure.main
     cases = {"log_likelihood": tested, "kl_teacher_student": _on_teachers(samples)}
     gain = _gain(models, main, cases.get(main, {}))
-    warnings = [each.warning for each in samples.values() if each.warning]
-    return Findings(models, gain, [table(found)] if found else [], warnings)
+    told = _warnings(samples, log_z)
+    return Findings(models, gain, [table(found)] if found else [], told)
 
 
 def measured_again(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, ModelResult]:
@@ -121,7 +122,8 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
         generator.manual_seed(derived(parts.seed, f"samples of the {name}"))
         if isinstance(model, RBM):
             start = made["student"].inputs
-            inputs, warning = watched_chains(model, start, generator, parts.measure.sweeps)
+            inputs, states = watched_chains(model, start, generator, parts.measure.sweeps)
+            warning = _unmixed(states, networks, parts.process)
         else:
             inputs = model.sample(count, generator)  # type: ignore[operator]
         inputs = inputs.view(count, *parts.dataset.input_shape)
@@ -129,6 +131,19 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
         log = said_of(networks, drawn_now, f"samples of the {name}", parts.process)
         made[name] = Samples(inputs, log, time.monotonic() - started, warning)
     return made
+
+
+def _unmixed(states: Tensor, networks: Mapping[str, nn.Module], process: Process) -> str | None:
+    """Why the teacher's chains, at `states` [records, chains, *input], are not to be trusted.
+
+    Judged by all bits together, by log p~, and by log p~ - log q for each other model: what bridge
+    and divergence average, which tells chains apart that a mode of one density holds.
+    """
+    visited = Examples(states.flatten(0, 1), None, torch.arange(states[..., 0].numel()))
+    said = said_of(networks, visited, "states of the teacher's chains", process)
+    log = {name: each.view(states.shape[:2]) for name, each in said.items()}
+    teacher = log.pop("teacher")
+    return mixing(states.flatten(2), teacher, *(teacher - each for each in log.values()))
 
 
 def _finite(said: Tensor, name: str, what: str) -> Tensor:
@@ -153,13 +168,17 @@ def partitions(
         return []
     assert isinstance(parts.measure, Density)
     trained = {line["stage"]: float(line["seconds"]) for line in read_lines(folder.stages)}
+    spent = {name: trained.get(name, 0.0) + each.seconds for name, each in samples.items()}
+    chains = samples["teacher"].seconds
     proposals = [
         Proposal(
             NAMES[name],
             samples[name].log["teacher"] - samples[name].log[name],
             samples["teacher"].log["teacher"] - samples["teacher"].log[name],
-            trained.get(name, 0.0) + samples[name].seconds,
-            samples["teacher"].seconds,
+            spent[name],
+            chains
+            if name == "student"
+            else spent["student"] + chains,  # which begin at the student's
         )
         for name in NAMES
         if name in networks
@@ -192,15 +211,40 @@ def _on_teachers(samples: Mapping[str, Samples]) -> Log:
     return samples["teacher"].log if whole else {}
 
 
+def _doubted(samples: Mapping[str, Samples], found: Sequence[Found]) -> dict[str, Samples]:
+    """The teacher's with a warning where log Z has shown that the student lacks part of it."""
+    whole = dict(samples)
+    if any(each.lacking and each.by.endswith(f", {NAMES['student']}") for each in found):
+        told = (
+            "the student lacks part of what the teacher does, which chains that begin at its "
+            "samples do not find: its divergence from the teacher is larger than it seems"
+        )
+        whole["teacher"] = replace(whole["teacher"], warning=told)
+    return whole
+
+
+def _warnings(samples: Mapping[str, Samples], log_z: Estimate) -> list[str]:
+    """What makes figures doubtful: of the samples, and of log Z."""
+    told = [each.warning for each in samples.values() if each.warning]
+    if not log_z.bounded:
+        told.append(
+            "no estimate of log Z is to be trusted (see the table), and so neither is the "
+            "teacher's likelihood nor a divergence"
+        )
+    return told
+
+
 def _gain(
     models: Mapping[str, ModelResult | None], main: str, cases: Log
 ) -> dict[str, float | None]:
-    """The gap closed, and a paired t-test over the `cases` that the main measure is a mean over."""
+    """The gap closed, where the figures have intervals, and a paired t-test over the `cases` that
+    the main measure is a mean over."""
     of = {
         name: each.measures[main] for name, each in models.items() if each and main in each.measures
     }
-    closed = closed_gap(of["baseline"], of["student"], of["teacher"]) if len(of) == 3 else None
-    p_value = None
+    closed, p_value = None, None
+    if len(of) == 3 and all(each.interval for each in of.values()):
+        closed = closed_gap(of["baseline"], of["student"], of["teacher"])
     if "baseline" in cases:
         p_value = paired_t(cases["student"].tolist(), cases["baseline"].tolist())
     return {"closed_gap": closed, "p_value": p_value}
@@ -212,5 +256,9 @@ def _keep(
     shown = {name: each.inputs[:SHOWN].cpu() * 255 for name, each in samples.items()}
     write_tensors(folder.samples, {name: each.to(torch.uint8) for name, each in shown.items()})
     if tested:
-        whole = {name: said - log_z.value * (name == "teacher") for name, said in tested.items()}
+        whole = dict(tested)
+        if "teacher" in whole and log_z.bounded:
+            whole["teacher"] = whole["teacher"] - log_z.value
+        elif "teacher" in whole:
+            del whole["teacher"]
         write_tensors(folder.densities, {"index": parts.dataset.test.index, **whole})

@@ -17,7 +17,7 @@ from torch import Tensor
 from kdistill.measures.annealing import annealed_importance, base_odds
 from kdistill.measures.bridge import bridge
 from kdistill.measures.importance import Estimate, importance
-from kdistill.measures.mixing import watched_chains
+from kdistill.measures.mixing import mixing, watched_chains
 from kdistill.models.nade import NADE
 from kdistill.models.rbm import RBM
 
@@ -78,10 +78,13 @@ def said(rbm: RBM, nade: NADE, seed: int) -> Iterator[tuple[str, Estimate, str |
     """(estimator, its estimate, a warning about the chains that it relies on)."""
     generator = torch.Generator().manual_seed(seed)
     own = nade.sample(SAMPLES, generator)
-    taught, warning = watched_chains(rbm, own, generator, SWEEPS)
+    taught, states = watched_chains(rbm, own, generator, SWEEPS)
 
     def ratios(inputs: Tensor) -> Tensor:
         return rbm(inputs) - nade(inputs)
+
+    visited, shape = states.flatten(0, 1), states.shape[:2]
+    warning = mixing(states.flatten(2), rbm(visited).view(shape), ratios(visited).view(shape))
 
     yield "importance", importance(ratios(own)), None
     yield "bridge", bridge(ratios(own), ratios(taught)), warning

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from kdistill import evaluate_density
 from kdistill.artifacts.files import read_tensors
-from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.run_folder import RunFolder, append_line
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.transfer import TrainingSet
 from kdistill.engine.fit import Fit
@@ -114,7 +115,7 @@ def test_the_teachers_likelihood_is_that_of_its_table(rbm: RBM, tmp_path: Path) 
     expected = float(log_p(rbm)[:50].mean())
     assert models["teacher"].measures["log_likelihood"].value == pytest.approx(expected, abs=1e-5)
     uniform = models["student"].measures["log_likelihood"]
-    assert uniform.value == pytest.approx(-BITS * torch.tensor(2.0).log().item(), abs=1e-5)
+    assert uniform.value == pytest.approx(-BITS * log(2), abs=1e-5)
     kept = read_tensors(folder.densities)
     torch.testing.assert_close(kept["teacher"], log_p(rbm)[:50], rtol=0, atol=1e-5)
     shown = read_tensors(folder.samples)
@@ -187,11 +188,99 @@ def test_a_student_that_lacks_a_mode_gives_no_confident_number(rbm: RBM, tmp_pat
     exact, imported, bridged, annealed = found.tables[0].rows
     assert exact[-1] == annealed[-1] == ""
     for row in (imported, bridged):
-        assert row[1] == pytest.approx(exact[1] - torch.tensor(2.0).log().item(), abs=0.05)
+        assert row[1] == pytest.approx(exact[1] - log(2), abs=0.05)
         assert row[2:4] == [None, None]
         assert "below what enumeration and annealing found" in row[-1]
+    assert ["lacks part of what the teacher does" in each for each in found.warnings] == [True]
+    measures = found.models["student"].measures
+    assert measures["kl_teacher_student"].interval is None
+    assert measures["kl_student_teacher"].value == pytest.approx(log(2), abs=0.05)
     likelihood = found.models["teacher"].measures["log_likelihood"]
     assert likelihood.value == pytest.approx(float(log_p(rbm)[:50].mean()), abs=1e-5)
+
+
+def test_such_a_student_is_not_called_better_than_one_that_has_all(
+    rbm: RBM, tmp_path: Path
+) -> None:
+    log_p = two_modes(rbm).float()
+    off = log_p.masked_fill(STATES.sum(1) > 3, -30.0)
+    networks = {"teacher": rbm, "student": Known(off), "baseline": Known(log_p)}
+    found = judged(networks, RunFolder(tmp_path), main="kl_teacher_student")
+    assert found.gain == {"closed_gap": None, "p_value": None}
+
+
+class Block(nn.Module):
+    """Fair bits, but for the first six, which are alike: all 1 in a `share` of the samples."""
+
+    def __init__(self, bits: int, share: float) -> None:
+        super().__init__()
+        self.bits, self.chance = bits, nn.Parameter(torch.tensor(share))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        fair = (self.bits - BITS) * torch.tensor(0.5).log()
+        ones = inputs.flatten(1)[:, :BITS].sum(1)
+        known = torch.where(ones > BITS / 2, self.chance.log(), (1 - self.chance).log())
+        return fair + torch.where((ones == 0) | (ones == BITS), known, -30.0)
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        drawn = torch.rand(count, self.bits, generator=generator)
+        drawn[:, :BITS] = drawn[:, :1] + 0.5 - self.chance.detach()
+        return (drawn > 0.5).float()
+
+
+def test_chains_that_keep_to_one_of_many_bits_modes_are_told(tmp_path: Path) -> None:
+    """Most bits mix, and so does log p~, which both modes share; not so log p~ - log q."""
+    rbm = RBM(1, (60,))
+    with torch.no_grad():
+        rbm.weight.zero_()[:BITS] = 40.0
+        rbm.visible_bias[:BITS] = -20.0
+        rbm.hidden_bias.fill_(-20.0 * BITS)
+
+    def wider(dataset: Dataset) -> Dataset:
+        none = Examples(torch.zeros(0, 60), None, torch.arange(0))
+        return replace(dataset, input_shape=(60,), train=none, validation=none, test=none)
+
+    networks = {"teacher": rbm, "student": Block(60, 0.1)}
+    how = {"main": "kl_teacher_student", "change": wider}
+    assert "do not mix" in judged(networks, RunFolder(tmp_path), **how).warnings[0]
+    networks = {"teacher": rbm, "student": Block(60, 0.5)}  # starts them where they belong
+    assert judged(networks, RunFolder(tmp_path), **how).warnings == []
+
+
+def test_without_a_verdict_on_log_z_there_is_no_confident_number(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rbm, seen = RBM(25, (BITS,)), Known(torch.tensor([20.0] + [0.0] * 63))
+    with torch.no_grad():  # both sides could be enumerated: see below
+        rbm.weight.normal_(0, 2)
+    networks = {"teacher": rbm, "student": seen, "baseline": Known(torch.zeros(64))}
+    folder, few = RunFolder(tmp_path), {"samples": 100, "annealed_chains": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kdistill.measures.partition.ENUMERABLE", 5)
+        found = judged(networks, folder, **few)
+    assert any("no estimate of log Z is to be trusted" in each for each in found.warnings)
+    assert found.models["teacher"].measures["log_likelihood"].interval is None
+    assert found.gain["closed_gap"] is None
+    assert set(read_tensors(folder.densities)) == {"index", "student", "baseline"}
+
+
+def test_seconds_count_what_each_estimate_needed(rbm: RBM, tmp_path: Path) -> None:
+    """The chains of every bridge begin at the student's samples."""
+    folder = RunFolder(tmp_path)
+    folder.work.mkdir()
+    for stage, seconds in (("student", 1000.0), ("baseline", 100.0)):
+        append_line(folder.stages, {"stage": stage, "seconds": seconds})
+    student, alone = Known(log_p(rbm).float()), Known(torch.zeros(64))
+    networks = {"teacher": rbm, "student": student, "baseline": alone}
+    (table,) = judged(networks, folder).tables
+    rounded = {row[0]: round(row[5], -2) for row in table.rows}
+    assert rounded == {
+        "enumeration": 0,
+        "importance, student": 1000,
+        "bridge, student": 1000,
+        "importance, student alone": 100,
+        "bridge, student alone": 1100,
+        "annealing": 0,
+    }
 
 
 def test_what_is_not_finite_is_said(rbm: RBM, tmp_path: Path) -> None:
@@ -207,7 +296,7 @@ def test_validation_is_of_models_that_need_no_constant(rbm: RBM, tmp_path: Path)
 
     networks = {"teacher": rbm, "student": Known(torch.zeros(64))}
     found = judged(networks, RunFolder(tmp_path), change=held).models
-    uniform = -BITS * torch.tensor(2.0).log().item()
+    uniform = -BITS * log(2)
     assert found["student"].validation["log_likelihood"].value == pytest.approx(uniform, abs=1e-5)
     assert found["teacher"].validation == {}
 

@@ -53,17 +53,17 @@ def annealed_weights(
     weight, hidden_bias = rbm.weight, rbm.hidden_bias
     base = torch.zeros_like(rbm.visible_bias) if base_bias is None else base_bias.to(weight)
     offset = rbm.visible_bias - base
-    log_z = len(hidden_bias) * log(2) + float(softplus(base.double(), threshold=40).sum())
+    log_z = len(hidden_bias) * log(2) + float(softplus(base.cpu().double(), threshold=40).sum())
     state, hidden = weight.new_empty(chains, len(base)), weight.new_empty(chains, len(hidden_bias))
     drive, chance = torch.empty_like(hidden), torch.empty_like(state)
     draw_bits(chance.copy_(base), state, generator)
-    log_weights = torch.full((chains,), log_z, dtype=torch.float64, device=weight.device)
+    log_weights = torch.full((chains,), log_z, dtype=torch.float64)  # on the CPU: not all have it
     for k in range(1, temperatures + 1):
         colder, t = (k - 1) / temperatures, k / temperatures
         torch.addmm(hidden_bias, state, weight, out=drive)
         # subtracted unit by unit: in float32 a difference of the two sums would lose digits
         rise = softplus(t * drive, threshold=40) - softplus(colder * drive, threshold=40)
-        log_weights += rise.sum(dim=1, dtype=torch.float64) + (state @ offset) / temperatures
+        log_weights += (rise.sum(dim=1) + (state @ offset) / temperatures).cpu().double()
         draw_bits(drive.mul_(t), hidden, generator)
         torch.addmm(base + t * offset, hidden, weight.T, alpha=t, out=chance)
         draw_bits(chance, state, generator)
@@ -71,7 +71,6 @@ def annealed_weights(
 
 
 def base_odds(inputs: Tensor) -> Tensor:
-    """Log odds [visible] of a 1 at each place of bits [n, ...], one of each added (Laplace)."""
-    bits = inputs.flatten(1).double()
-    ones = bits.sum(dim=0)
-    return torch.log(ones + 1) - torch.log(len(bits) - ones + 1)
+    """Log odds [visible] of True at each place of [n, ...], one of each added (Laplace)."""
+    ones = inputs.flatten(1).sum(dim=0).cpu().double()
+    return torch.log(ones + 1) - torch.log(len(inputs) - ones + 1)

@@ -16,10 +16,10 @@ def bridge(student_log_ratios: Tensor, teacher_log_ratios: Tensor) -> Estimate:
         sum_{x ~ q} sigmoid(l(x) - log Z + c) = sum_{x ~ p} sigmoid(log Z - c - l(x)),
 
     l the log ratio, c = log n_p - log n_q: the fixed point of their iteration, which a bracketing
-    search finds however little p and q overlap. Its asymptotic variance is (1/n_q + 1/n_p)
-    (1/O - 1) with the overlap O = integral p q / (s_p p + s_q q), s the shares of the samples,
-    which both sums estimate. Effective samples are O times the smaller set; below 100 there is no
-    interval: without overlap the sums agree by chance.
+    search finds however little p and q overlap. Its variance is that of a root, the variance of the
+    difference of the two sums over its squared slope. Effective samples are the smaller set times
+    the overlap O = integral p q / (s_p p + s_q q), s the shares of the samples, which both sums
+    estimate; below 100 there is no interval: without overlap the sums agree by chance.
 
     Samples count as independent. For the teacher's that means one of each of many chains, started
     at the student's samples and run until they have forgotten them: `mixing` looks whether they
@@ -41,19 +41,22 @@ def bridge(student_log_ratios: Tensor, teacher_log_ratios: Tensor) -> Estimate:
     low = float(min(student.min(), teacher.min())) + shift - reach
     high = float(max(student.max(), teacher.max())) + shift + reach
     value = float(brentq(excess, low, high, xtol=1e-10))
-    return _judged(value, (student - value + shift).sigmoid(), len(teacher))
+    return _judged(value, (student - value + shift).sigmoid(), (value - shift - teacher).sigmoid())
 
 
-def _judged(value: float, chances: Tensor, teacher: int) -> Estimate:
-    """With its interval; `chances` [n_q]: that a sample of q, among all, were one of p."""
-    student = len(chances)
-    overlap = min(1.0, float(chances.mean()) * (student + teacher) / teacher)
-    effective = overlap * min(student, teacher)
+def _judged(value: float, of_student: Tensor, of_teacher: Tensor) -> Estimate:
+    """With its interval; the terms [n_q] and [n_p] of the two sums: the chance that a sample, among
+    all, were one of the other density."""
+    sizes = len(of_student), len(of_teacher)
+    overlap = min(1.0, float(of_student.mean()) * sum(sizes) / sizes[1])
+    effective = overlap * min(sizes)
     if effective < ENOUGH:
         told = (
             f"student and teacher overlap by {overlap:.2g}, worth {effective:.1f} samples "
             f"(below {ENOUGH:g}): the bridge between them carries no verdict on log Z"
         )
         return Estimate(value, None, None, effective, told)
-    half = SIGMAS * sqrt((1 / student + 1 / teacher) * (1 / overlap - 1))
+    variance = sum(len(each) * float(each.var()) for each in (of_student, of_teacher))
+    slope = sum(float((each * (1 - each)).sum()) for each in (of_student, of_teacher))
+    half = SIGMAS * sqrt(variance) / slope
     return Estimate(value, value - half, value + half, effective, None)

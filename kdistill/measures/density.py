@@ -13,14 +13,14 @@ from kdistill.measures.intervals import Z, normal
 
 DIVERGENCES = ("kl_teacher_student", "kl_student_teacher")
 MAIN = ("log_likelihood", *DIVERGENCES)
-LEAST = 20  # annealed chains: an interval that rests on fewer is none
+LEAST = 40  # annealed chains: half of them must be effective (see annealed_importance)
 
 
 class Density:
     """Figures in nats, each with its 95 % interval.
 
     main: the measure that decides. samples >= 100: of each model, for the divergences and log Z;
-    sweeps >= 8: of the teacher's chains, begun at the student's samples; annealed_chains >= 20,
+    sweeps >= 8: of the teacher's chains, begun at the student's samples; annealed_chains >= 40,
     temperatures >= 1: of annealed importance sampling, which either being 0 leaves out.
     """
 

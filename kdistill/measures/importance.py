@@ -20,6 +20,11 @@ class Estimate:
     effective_samples: float
     warning: str | None  # why the figure is not to be trusted, one sentence
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it has a bound on either side, without which it is no verdict."""
+        return self.low is not None and self.high is not None
+
 
 def importance(log_weights: Tensor, enough: float = ENOUGH) -> Estimate:
     """log Z = log mean exp of log_weights [n >= 2] = log p~(x) - log q(x) at x ~ q.

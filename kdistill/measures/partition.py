@@ -17,6 +17,7 @@ from kdistill.models.rbm import ENUMERABLE, RBM
 
 NORMALISED = Estimate(0.0, 0.0, 0.0, inf, None)  # of a density that needs no constant
 EXACT = "enumeration"
+ROUNDING = 1e-3  # nats that float32 may lose in log-densities of hundreds
 COLUMNS = ["By", "log Z, nats", "Low", "High", "Effective samples", "Seconds", "Said of it"]
 
 
@@ -28,7 +29,7 @@ class Proposal:
     own: Tensor
     teacher: Tensor
     seconds: float  # that its training, its samples and their log-densities took
-    sampling: float  # that the teacher's samples and their log-densities took
+    sampling: float  # that the teacher's samples took, with all that those needed
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Found:
     by: str
     estimate: Estimate
     seconds: float  # of everything that it needed
+    lacking: bool = False  # it lies below another: its proposal lacks part of what the RBM does
 
 
 def log_partitions(
@@ -71,17 +73,19 @@ def log_partitions(
 
 
 def best(found: Sequence[Found]) -> Estimate:
-    """The narrowest interval without a warning; where there is none, the last estimate."""
+    """The narrowest interval without a warning; where there is none, that of the most samples."""
     widths = [
         (said.high - said.low, place)
         for place, said in enumerate(each.estimate for each in found)
         if said.low is not None and said.high is not None and not said.warning
     ]
-    return found[min(widths)[1] if widths else -1].estimate
+    if widths:
+        return found[min(widths)[1]].estimate
+    return max((each.estimate for each in found), key=lambda said: said.effective_samples)
 
 
 def _contradicted(found: Found, others: Sequence[Found]) -> Found:
-    """With a warning where it lies wholly below another that has none.
+    """With a warning where it lies wholly below another, or below what that is at least.
 
     A proposal that lacks a mode of the RBM does not know it: the weights agree, the chains that
     begin at its samples stay where it is, and log Z comes out too low.
@@ -91,12 +95,15 @@ def _contradicted(found: Found, others: Sequence[Found]) -> Found:
     above = [
         each.by
         for each in others
-        if not each.estimate.warning
-        and each.estimate.low is not None
-        and each.estimate.low > found.estimate.high
+        if each.estimate.low is not None and each.estimate.low > found.estimate.high + ROUNDING
     ]
-    told = "it lies below what {} found, as where the student lacks part of what the RBM does"
-    return _warned(found, told.format(" and ".join(above))) if above else found
+    if not above:
+        return found
+    beyond = " and ".join(above)
+    told = (
+        f"it lies below what {beyond} found, as where the student lacks part of what the RBM does"
+    )
+    return _warned(replace(found, lacking=True), told)
 
 
 def minus(estimate: Estimate) -> Estimate:

@@ -1,5 +1,7 @@
 """bridge: its fixed point, known answers, how often the interval covers, and no overlap."""
 
+from math import sqrt
+
 import pytest
 import torch
 from torch import Tensor
@@ -63,6 +65,16 @@ def test_the_interval_covers_and_is_as_wide_as_the_estimates_scatter(sizes) -> N
     scatter = float(torch.tensor([e.value for e in estimates]).double().std())
     width = sum(e.high - e.low for e in estimates) / len(estimates)
     assert width / 6 == pytest.approx(scatter, rel=0.1)
+
+
+@pytest.mark.parametrize("apart", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("size", [150, 1000])
+def test_of_a_student_next_to_the_teacher_it_covers_too(apart: float, size: int) -> None:
+    """The overlap is all but 1, and what it lacks is what the interval is as wide as."""
+    q, p = normal(0, 1), normal(apart, 1)
+    estimates = [bridge(*drawn(q, p, size, size, seed=seed)) for seed in range(200)]
+    assert sum(e.low <= LOG_Z <= e.high for e in estimates) >= 196
+    assert all(e.high - e.low > apart / sqrt(size) for e in estimates)
 
 
 def test_it_needs_less_overlap_than_importance_sampling() -> None:
