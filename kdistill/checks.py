@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdistill import ranks
 from kdistill.data.batch import Batch, Dataset
+from kdistill.data.teacher_samples import TeacherSamples
 from kdistill.data.transfer import Transfer
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
@@ -33,6 +34,7 @@ def check_parts(parts: Parts) -> None:
     check_teacher(parts.loss, parts.teacher)
     check_densities(parts.measure, parts.teacher, parts.dataset)
     check_transfer(parts.transfer, parts.baseline, parts.dataset)
+    check_chains(parts.transfer, parts.fit)
     check_process(parts.loss, parts.fit, parts.process)
     check_processes(parts.teacher, parts.process)
     parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
@@ -96,15 +98,29 @@ def check_transfer(transfer: Transfer, baseline: bool, dataset: Dataset) -> None
         transfer.alone().check(dataset)
 
 
+def check_chains(transfer: Transfer, fit: Fit) -> None:
+    """Refuse chains of the teacher that do not make whole batches."""
+    if isinstance(transfer, TeacherSamples) and transfer.chains % fit.batch_size:
+        raise UserError(
+            f"transfer.chains must be a multiple of fit.batch_size, got {transfer.chains} and "
+            f"{fit.batch_size}"
+        )
+
+
 def check_densities(
     measure: Classification | Density, teacher: Teacher | None, dataset: Dataset
 ) -> None:
-    """Refuse densities that are to be multiplied, whose constant nobody knows, and a divergence
-    from nobody."""
+    """Refuse densities that are to be multiplied, whose constant nobody knows, an RBM among
+    classifiers, and a divergence from nobody."""
     if isinstance(measure, Density) and measure.main in DIVERGENCES and teacher is None:
         raise UserError(
             f"measure.main={measure.main}: there is no teacher to diverge from; use "
             "measure.main=log_likelihood"
+        )
+    if isinstance(teacher, RBMTeacher) and dataset.classes:
+        raise UserError(
+            "teacher: an RBM is a density, and these data have classes; use dataset=binarised, or "
+            "another teacher"
         )
     if isinstance(teacher, Ensemble) and not dataset.classes and teacher.combine != "arithmetic":
         raise UserError(

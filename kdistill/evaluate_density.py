@@ -139,7 +139,8 @@ def _unmixed(states: Tensor, networks: Mapping[str, nn.Module], process: Process
     Judged by all bits together, by log p~, and by log p~ - log q for each other model: what bridge
     and divergence average, which tells chains apart that a mode of one density holds.
     """
-    visited = Examples(states.flatten(0, 1), None, torch.arange(states[..., 0].numel()))
+    inputs = states.flatten(0, 1)
+    visited = Examples(inputs, None, torch.arange(len(inputs)))
     said = said_of(networks, visited, "states of the teacher's chains", process)
     log = {name: each.view(states.shape[:2]) for name, each in said.items()}
     teacher = log.pop("teacher")

@@ -8,7 +8,13 @@ from typing import Any
 import torch
 
 from kdistill.artifacts.files import fingerprint
-from kdistill.checks import check_densities, check_domain, check_repair, check_transfer
+from kdistill.checks import (
+    check_chains,
+    check_densities,
+    check_domain,
+    check_repair,
+    check_transfer,
+)
 from kdistill.compose import Recipe, recipe
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
@@ -67,6 +73,7 @@ def plan(config: Any) -> Plan:
         check_densities(made.measure, made.teacher, at_hand)
         check_transfer(made.transfer, made.config["baseline"], at_hand)
         check_repair(made.repair, made.transfer, at_hand)
+    check_chains(made.transfer, fit)
     made.fit.check(data.validation > 0, made.measure.validated)
     name = at_hand.fingerprint if at_hand else None
     inputs = made.transfer.count(at_hand) if at_hand else data.train

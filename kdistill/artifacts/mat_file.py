@@ -18,6 +18,7 @@ _MATRIX, _COMPRESSED = 14, 15  # types of elements
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4"}
 _NUMBERS |= {7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _NUMERIC = range(6, 16)  # classes of arrays, double to uint64; others are text, cells, sparse ...
+_DAMAGE = (ValueError, LookupError, struct.error, zlib.error, MemoryError, RecursionError)
 _COMPLEX = 0x0800  # the flag of an array with an imaginary part
 
 
@@ -34,7 +35,7 @@ def read_mat(path: Path) -> dict[str, NDArray[np.generic]]:
     order = "<" if bytes(raw[126:128]) == b"IM" else ">"
     try:
         return dict(_arrays(raw[128:], order))
-    except (ValueError, KeyError, struct.error, zlib.error, MemoryError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{path}: not a readable .mat file ({error or 'too large'})") from None
 
 
@@ -49,6 +50,8 @@ def _arrays(raw: memoryview, order: str) -> Iterator[tuple[str, NDArray[np.gener
                 ((stored, values),) = parts
                 numbers = np.frombuffer(values, order + _NUMBERS[stored])
                 sizes = np.frombuffer(shape[1], f"{order}i4").tolist()
+                if min(sizes, default=-1) < 0:
+                    raise ValueError(f"an array of {sizes}")
                 yield bytes(name[1]).decode(), numbers.reshape(sizes, order="F")
 
 

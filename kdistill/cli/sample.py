@@ -33,6 +33,8 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--seed must be from 0 to 2^63 - 1, got {args.seed}")
     if args.file.suffix != ".safetensors":
         raise UserError(f"{args.file}: must end in .safetensors")
+    if args.file.parent.resolve() == args.run.resolve():
+        raise UserError(f"{args.file}: the files of that folder are the run's; name another place")
     model, generator = inner(load(args.run).student), torch.Generator().manual_seed(args.seed)
     if not hasattr(model, "sample"):
         raise UserError(f"{args.run}: its student is no density, and cannot be sampled")

@@ -81,14 +81,15 @@ class RBM(nn.Module):
                 f"log Z can be enumerated with at most {ENUMERABLE} units on one side, "
                 f"this RBM has {visible} visible and {hidden} hidden ones"
             )
-        weight, own, other = self.weight.double(), self.visible_bias, self.hidden_bias
+        whole = (self.weight, self.visible_bias, self.hidden_bias)
+        weight, own, other = (each.cpu().double() for each in whole)  # not every device has it
         if hidden < visible:
             weight, own, other = weight.T, other, own
         blocks = []
         for start in range(0, 2 ** len(own), _BLOCK):
             bits = _bits(start, min(start + _BLOCK, 2 ** len(own)), len(own)).to(weight)
-            drive = torch.addmm(other.double(), bits, weight)
-            log_density = bits @ own.double() + softplus(drive, threshold=40).sum(dim=1)
+            drive = torch.addmm(other, bits, weight)
+            log_density = bits @ own + softplus(drive, threshold=40).sum(dim=1)
             blocks.append(log_density.logsumexp(dim=0))
         return float(torch.stack(blocks).logsumexp(dim=0))
 

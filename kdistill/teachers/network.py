@@ -214,11 +214,17 @@ class NetworkTeacher:
         return Objective(self.network, loss)
 
     def taught_by(self, examples: Examples, loss: Loss, context: Context) -> Answers | None:
-        """Who answers while it learns from `examples`: nobody. UserError for a loss that asks."""
+        """Who answers while it learns from `examples`: nobody. UserError for a loss that asks, or
+        that wants samples of the model."""
         if loss.teacher_needs:
             raise UserError(
                 "teacher.loss: it compares with a teacher, and a teacher has none; "
                 "use loss@teacher.loss=hard_labels"
+            )
+        if loss.needs_own:
+            raise UserError(
+                "teacher.loss: it learns from samples of the model, which only teacher=rbm draws; "
+                "use loss@teacher.loss=likelihood"
             )
         return None
 

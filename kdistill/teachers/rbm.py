@@ -18,6 +18,7 @@ from kdistill.engine.fit import Validate
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import StageEnded
+from kdistill.losses.loss import Loss
 from kdistill.measures.annealing import base_odds
 from kdistill.models.network import Network, inner
 from kdistill.models.rbm import RBM
@@ -122,6 +123,9 @@ class RBMTeacher(NetworkTeacher):
         model = inner(self.network)
         assert isinstance(model, RBM)
         return WithOwn(data, Chains(model, self.sweeps, self.chains), self.seed)
+
+    def taught_by(self, examples: Examples, loss: Loss, context: Context) -> None:
+        """Nobody."""
 
     def validator(self, context: Context) -> Validate:
         """Nothing: without log Z its log-density of held-out data says nothing."""

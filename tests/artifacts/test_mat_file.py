@@ -1,5 +1,7 @@
 """read_mat: what scipy writes is read back, and no damage ends in anything but a UserError."""
 
+import struct
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,3 +59,26 @@ def test_no_damage_is_more_than_a_user_error(tmp_path: Path, compressed: bool) -
             refused -= 1
         refused += 1
     assert refused > len(whole) / 2  # where a number or a name changed nothing is wrong
+
+
+def matrix(*sizes: int) -> bytes:
+    """An element that holds an empty array of doubles, W, which says that it is of `sizes`."""
+    parts = struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<II", 5, 4 * len(sizes))
+    parts += struct.pack(f"<{len(sizes)}i", *sizes) + struct.pack("<HH4s", 1, 1, b"W")
+    parts += struct.pack("<II", 9, 0)
+    return struct.pack("<II", 14, len(parts)) + parts
+
+
+def test_what_could_be_no_array_is_refused(tmp_path: Path) -> None:
+    nested = matrix(0, 0)
+    for _ in range(2000):
+        packed = zlib.compress(nested)
+        nested = struct.pack("<II", 15, len(packed)) + packed
+    no_flags = struct.pack("<IIII", 14, 8, 6, 0)
+    path, header = tmp_path / "rbm.mat", bytes(124) + b"\x00\x01IM"
+    path.write_bytes(header + matrix(0, 0))
+    assert read_mat(path)["W"].shape == (0, 0)
+    for content in (nested, no_flags, matrix(-1, 0), matrix(-1, 1), matrix(1, 1)):
+        path.write_bytes(header + content)
+        with pytest.raises(UserError, match=r"rbm\.mat: not a readable \.mat file"):
+            read_mat(path)

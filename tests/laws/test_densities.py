@@ -35,7 +35,7 @@ WORDS = [
         "transfer.epoch_size=1000",
     ),
     *("student.hidden=12", "fit.epochs=2", "fit.optimizer.lr=0.01", "device=cpu"),
-    *("measure.samples=200", "measure.sweeps=64", "measure.annealed_chains=20"),
+    *("measure.samples=200", "measure.sweeps=64", "measure.annealed_chains=40"),
     *("measure.temperatures=50", "save_every=1e-9"),
 ]
 STUDENTS = {
@@ -44,6 +44,7 @@ STUDENTS = {
 }
 LOSSES = {
     "likelihood": [],
+    "density_mixture": [],
     "reverse_kl": [],
     "score_matching": [],
     "squared_log_ratio": ["loss.constant=student"],
@@ -155,6 +156,8 @@ def test_samples_of_a_run_are_inputs_of_another(
     run = ["fit.epochs=1", "baseline=false", f"hydra.run.dir={tmp_path / 'run'}"]
     assert main(["train", *small, *asked, *run]) == 0
     assert "300 inputs asked" in capsys.readouterr().out
+    assert main(["sample", str(folder.path), str(folder.student)]) == 2
+    assert "are the run's; name another place" in capsys.readouterr().err
     assert main(["sample", str(tmp_path / "run"), str(file)]) == 2
     assert "is no density" in capsys.readouterr().err
 
@@ -248,10 +251,21 @@ def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["transfer.chains=150"], "transfer.chains must be a multiple of fit.batch_size, got 150"),
         (["dataset=digits"], "measure: a density is measured on data without classes"),
         (
             ["measure=classification", "measure.main=nll"],
             "measure: these data have no classes; use measure=density",
+        ),
+        (
+            ["dataset=digits", "measure=classification", "measure.main=nll", "student=mlp"]
+            + ["loss=soft_targets", "transfer=train"],
+            "teacher: an RBM is a density, and these data have classes",
+        ),
+        (
+            ["teacher=nade_mixture", "teacher.members=1", "teacher.model.hidden=8"]
+            + ["loss@teacher.loss=contrastive_divergence"],
+            "teacher.loss: it learns from samples of the model, which only teacher=rbm draws",
         ),
         (["loss=soft_targets"], "loss: with this measure it must be one of densities"),
         (["transfer=noise"], "transfer: Gaussian noise is not of 0 and 1"),
@@ -267,7 +281,7 @@ def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFi
             "student.preprocessing: a density's inputs must stay 0 and 1",
         ),
         (["loss=reverse_kl", "fit.batch_size=1"], "fit.batch_size: the student's own samples"),
-        (["measure.annealed_chains=1"], "annealed_chains must be 0 or >= 20, got 1"),
+        (["measure.annealed_chains=1"], "annealed_chains must be 0 or >= 40, got 1"),
         (
             ["loss=reverse_kl", "device.processes=2", "device.strategy=fsdp"],
             "loss: it samples the student at every step",
