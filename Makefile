@@ -19,7 +19,7 @@ help:  ## show this list
 
 setup: .venv/installed  ## install kdistill and what its developers need into .venv
 
-demo: setup  ## train an ensemble, distil it, compare: 3 minutes on two CPU cores, no downloads
+demo: setup  ## train an ensemble, distil it, compare: 2 minutes on two CPU cores, no downloads
 	$(BIN)/kdistill train +experiment=mnist_ensemble dataset.source=bundled
 
 test: setup  ## run the tests

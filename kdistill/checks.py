@@ -57,7 +57,8 @@ def check_domain(loss: Loss, measure: Classification | Density, dataset: Dataset
     if not dataset.classes and not of_densities:
         raise UserError("measure: these data have no classes; use measure=density, or other data")
     if of_densities == ("logits" in loss.student_needs):
-        kind = "densities: likelihood, say" if of_densities else "classifiers: soft_targets, say"
+        kind = "densities: likelihood or density_mixture, say"
+        kind = kind if of_densities else "classifiers: soft_targets, say"
         raise UserError(f"loss: with this measure it must be one of {kind}")
     if dataset.classes and (not len(dataset.test) or dataset.test.labels is None):
         raise UserError("dataset: without a labelled test set nothing can be measured")

@@ -11,6 +11,7 @@ from kdistill.artifacts.run_folder import RunFolder
 from kdistill.checks import check_process, check_processes, check_teacher
 from kdistill.config.build import build, to_plain
 from kdistill.config.check import check
+from kdistill.data.batch import Dataset
 from kdistill.data.plan import DataSource
 from kdistill.data.transfer import Transfer
 from kdistill.engine.fit import Fit
@@ -105,7 +106,11 @@ def recipe(config: Any) -> Recipe:
 def compose(config: Any) -> Parts:
     """The parts of the run, with the data loaded; UserError before that for what does not fit."""
     made = recipe(config)
-    dataset = made.source.load()
+    return assembled(made, made.source.load())
+
+
+def assembled(made: Recipe, dataset: Dataset) -> Parts:
+    """The parts of the run with those data; UserError for a measure that does not fit them."""
     made.measure.bind(dataset)
     return Parts(
         dataset=dataset,

@@ -8,24 +8,20 @@ from typing import Any
 import torch
 
 from kdistill.artifacts.files import fingerprint
-from kdistill.checks import (
-    check_chains,
-    check_densities,
-    check_domain,
-    check_repair,
-    check_transfer,
-)
-from kdistill.compose import Recipe, recipe
+from kdistill.checks import check_chains, check_parts, rehearse
+from kdistill.compose import Recipe, assembled, recipe
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
 from kdistill.data.teacher_samples import TeacherSamples
 from kdistill.engine.process import Process
+from kdistill.events import silent
 from kdistill.measures.cost import multiply_adds
 from kdistill.measures.density import Density
 from kdistill.models.network import make_network
+from kdistill.parts import make_student
 from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
 from kdistill.teachers.rbm import SWEEP, RBMTeacher
-from kdistill.teachers.teacher import FORWARD_AND_BACKWARD
+from kdistill.teachers.teacher import FORWARD_AND_BACKWARD, Context
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
 
@@ -59,28 +55,41 @@ class Plan:
         return sum(known) if len(known) == len(self.steps) else None
 
 
-def plan(config: Any) -> Plan:
-    """Check everything that can be checked, look for data and stored teachers; run nothing.
+def checked(
+    config: Any, known: dict[str, Dataset] | None = None
+) -> tuple[Recipe, DatasetPlan, Dataset | None]:
+    """The objects of a config, its data as a plan, and the data where they are at hand; then all
+    is checked that a run checks before it trains, and a teacher that is only loaded is loaded.
 
-    UserError as for the run itself.
+    known: data by their config, which jobs of a sweep share. UserError as for the run itself.
     """
-    made = recipe(config)
-    data, fit, process = made.source.plan(), made.fit, made.process
-    at_hand = None if data.source == "download" else made.source.load()
-    if at_hand:
-        made.measure.bind(at_hand)
-        check_domain(made.loss, made.measure, at_hand)
-        check_densities(made.measure, made.teacher, at_hand)
-        check_transfer(made.transfer, made.config["baseline"], at_hand)
-        check_repair(made.repair, made.transfer, at_hand)
-    check_chains(made.transfer, fit)
-    made.fit.check(data.validation > 0, made.measure.validated)
+    made, known = recipe(config), {} if known is None else known
+    data, key = made.source.plan(), fingerprint(made.config["dataset"])
+    if data.source == "download":
+        check_chains(made.transfer, made.fit)
+        made.fit.check(data.validation > 0, made.measure.validated)
+        return made, data, None
+    dataset = known[key] = known.get(key) or made.source.load()
+    parts = assembled(made, dataset)
+    check_parts(parts)
+    rehearse(parts, make_student(parts))
+    if made.teacher:
+        trainings = made.teacher.trainings(dataset.fingerprint, made.process.precision, None)
+        if not any(each.epochs for each in trainings):
+            made.teacher.prepare(Context(dataset, made.process, made.measure, None, silent))
+    return made, data, dataset
+
+
+def plan(config: Any, known: dict[str, Dataset] | None = None) -> Plan:
+    """What `checked` has found nothing wrong with, step by step; run nothing."""
+    made, data, at_hand = checked(config, known)
+    fit, process = made.fit, made.process
     name = at_hand.fingerprint if at_hand else None
     inputs = made.transfer.count(at_hand) if at_hand else data.train
     epochs = fit.epochs * (made.transfer.passes(at_hand) if at_hand else 1)
     estimate = Estimate(data, process)
     steps: list[Step] = []
-    asking, largest = 0.0, estimate.parameters(made.student)
+    asking, largest = 0.0, estimate.parameters(made.student, "student")
     teacher = made.teacher
     trainings = teacher.trainings(name, process.precision, made.cache) if teacher else []
     for each in trainings:
@@ -156,18 +165,21 @@ class Estimate:
         self.rate = SHARE_OF_PEAK * _multiply_adds_per_second(process)
         self._networks: dict[str, tuple[int, int | None]] = {}
 
-    def _counted(self, model: Mapping[str, Any]) -> tuple[int, int | None]:
+    def _counted(
+        self, model: Mapping[str, Any], place: str = "teacher.model"
+    ) -> tuple[int, int | None]:
         key = fingerprint(dict(model))
         if key not in self._networks:
-            network = make_network(model, self.data.input_shape, len(self.data.classes))
+            shape, classes = self.data.input_shape, len(self.data.classes)
+            network = make_network(model, shape, classes, key=place)
             parameters = sum(each.numel() for each in network.parameters())
             counted = multiply_adds(network, torch.zeros(1, *self.data.input_shape))
             self._networks[key] = parameters, counted
         return self._networks[key]
 
-    def parameters(self, model: Mapping[str, Any]) -> int:
-        """How many numbers the model learns."""
-        return self._counted(model)[0]
+    def parameters(self, model: Mapping[str, Any], place: str = "teacher.model") -> int:
+        """How many numbers the model learns; `place` is where its config stands, for an error."""
+        return self._counted(model, place)[0]
 
     def asking(self, model: Mapping[str, Any], inputs: int) -> float | None:
         """Seconds to ask it about so many inputs."""

@@ -7,6 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from kdistill.artifacts.result import Result
+from kdistill.cli import main
 from kdistill.compose import run_config
 from kdistill.config.build import to_plain
 from kdistill.errors import UserError
@@ -142,6 +143,35 @@ def test_of_an_rbm_the_sweeps_are_counted(monkeypatch: pytest.MonkeyPatch) -> No
     chains = seconds("teacher.sweeps=3", "teacher.chains=200")  # two for each datum of a batch
     assert chains["teacher"] / few["teacher"] == (3 * 3 + 2 * 2 * 3) / (2 * 3 + 2 * 3)
     one_sweep = 2 * 64 * 500  # at a multiply-add a second
-    assert few["samples"] == one_sweep * (2000 * 2000 + 5 * 60000 * 10)
+    assert few["samples"] == one_sweep * (2000 * 2000 + 10 * 60000 * 10)
     assert few["evaluate"] == one_sweep * (10000 * 2000 + 100 * 14500)
     assert many["student"] == few["student"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["transfer=noise"], "transfer: the loss needs labels, and these inputs have none"),
+        (["fit.optimizer.lr=-1"], "fit.optimizer: Invalid learning rate: -1"),
+        (["loss=derivative_matching", "student=resnet"], "use a student without BatchNorm"),
+        (["student=nade"], "student: .*NADE must answer two inputs"),
+        (["student@teacher.model=lenet"], r"teacher\.model: inputs must be .* sides >= 16"),
+    ],
+)
+def test_what_the_run_would_refuse_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        plan(config(*words))
+
+
+def test_weights_that_do_not_fit_are_told(folder: Path) -> None:
+    finished(folder)
+    loaded = f"teacher.weights={folder / 'run' / 'student.safetensors'}"
+    with pytest.raises(UserError, match=r"student\.safetensors: does not fit the model"):
+        plan(config(loaded))
+
+
+def test_every_job_of_a_sweep_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-m", *QUICK, "student=mlp,lenet,nade", "baseline=true"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out.count("The first job of a sweep") == 1
+    assert [line.split(": ")[1] for line in shown.err.splitlines()] == ["student", "student"]

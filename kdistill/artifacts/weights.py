@@ -42,13 +42,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Put `state` into `network`; names may lack the leading "model." of a Network.
+    """Put `state` into `network`; names may lack the leading "model." of a Network, and "network."
+    of a torchvision classifier, and have the "module." of a parallel one.
 
     Raises UserError that names the first weights that do not fit.
     """
     own = network.state_dict()
+    state = {name.removeprefix("module."): value for name, value in state.items()}
     if not any(name in own for name in state):
-        state = {f"model.{name}": value for name, value in state.items()}
+        starts = ("model.", "model.network.")
+        start = next((s for s in starts if any(s + name in own for name in state)), starts[0])
+        state = {start + name: value for name, value in state.items()}
         kept = {name: value for name, value in own.items() if not name.startswith("model.")}
         state = {**kept, **state}
     for name in (*own, *state):

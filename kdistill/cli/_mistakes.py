@@ -1,9 +1,10 @@
 """What Hydra and OmegaConf find wrong while composing, said in one line."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -31,9 +32,9 @@ def in_one_line(error: BaseException, overrides: Sequence[str] = ()) -> str:
     if isinstance(error, ConfigCompositionException) and isinstance(
         error.__cause__, OmegaConfBaseException
     ):
-        return _value_mistake(error.__cause__, _first_line(str(error).splitlines()))
+        return _value_mistake(error.__cause__, _first_line(str(error).splitlines()), overrides)
     if isinstance(error, OmegaConfBaseException):
-        return _value_mistake(error, "")
+        return _value_mistake(error, "", overrides)
     return _squeezed(str(error)) or type(error).__name__
 
 
@@ -48,9 +49,9 @@ def _missing_option(path: str, options: list[str], message: str) -> str:
     return _squeezed(message)
 
 
-def _value_mistake(error: OmegaConfBaseException, said: str) -> str:
+def _value_mistake(error: OmegaConfBaseException, said: str, overrides: Sequence[str]) -> str:
     if isinstance(error, (ConfigAttributeError, ConfigKeyError)):
-        return _unknown_key(error)
+        return _unknown_key(error, overrides)
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}: it needs a value; give it as {error.full_key}=VALUE"
     key = f"{error.full_key}: " if error.full_key else ""
@@ -58,12 +59,35 @@ def _value_mistake(error: OmegaConfBaseException, said: str) -> str:
     return key + "; ".join(part for part in parts if part)
 
 
-def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
-    parent = error.parent_node
+def _unknown_key(error: ConfigAttributeError | ConfigKeyError, overrides: Sequence[str]) -> str:
+    parent, full = error.parent_node, str(error.full_key)
+    if overrides and not any(full in word for word in overrides):
+        return (
+            f"{full}: the experiment sweeps it, and there is no such key now; to leave its sweep "
+            "out: hydra.sweeper.params=null"
+        )
+    if same := _elsewhere(parent, full):
+        return f"{full}: no such key in the config; did you mean {' or '.join(same)}?"
     keys = [str(key) for key in parent] if isinstance(parent, DictConfig) else []
     known = [key for key in keys if key != "hydra" and not key.startswith("_")]
     near = did_you_mean(str(error.key), known) or f"; keys there: {', '.join(known)}"
     return f"{error.full_key}: no such key in the config{near} (to add a key: +key=value)"
+
+
+def _elsewhere(parent: Any, full: str) -> list[str]:
+    """Keys, dotted, of the same name as the unknown `full` in `parent`, but deeper there."""
+    start, _, name = full.rpartition(".")
+    if not isinstance(parent, DictConfig):
+        return []
+    found = []
+    nodes: list[tuple[tuple[str, ...], Any]] = [((start,), OmegaConf.to_container(parent))]
+    for path, node in nodes:
+        for key, value in node.items() if isinstance(node, dict) else ():
+            if key == name:
+                found.append(".".join(filter(None, (*path, name))))
+            elif key != "hydra":
+                nodes.append(((*path, str(key)), value))
+    return found
 
 
 def _first_line(lines: list[str]) -> str:

@@ -11,6 +11,7 @@ from kdistill.cli._hydra import hydra_command
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from kdistill.data.batch import Dataset
     from kdistill.plan import Plan
 
 # a check leaves nothing behind: no run folder, no log
@@ -26,25 +27,28 @@ def main(argv: list[str]) -> int:
     """Print what `kdistill train` with the same words would do."""
     with TemporaryDirectory() as folder:  # where Hydra notes what a sweep was
         command = hydra_command("train", *NO_FOLDER, f"hydra.sweep.dir='{folder}'")
-        return command(show)(argv)
+        known: dict[str, Dataset] = {}
+        return command(lambda cfg: show(cfg, known))(argv)
 
 
-def show(cfg: DictConfig) -> None:
-    """Print the plan of a run, or of the first job of a sweep; the other jobs are only checked."""
+def show(cfg: DictConfig, known: "dict[str, Dataset]") -> None:
+    """Print the plan of a run, or of the first job of a sweep; the other jobs are only checked.
+
+    known: the data that jobs before have loaded.
+    """
     # torch and what needs it are imported here: every Tab press imports this file
     from rich.console import Console
 
-    from kdistill.compose import recipe
-    from kdistill.plan import plan
+    from kdistill.plan import checked, plan
 
     job = HydraConfig.get().job
     if OmegaConf.is_missing(job, "num"):
-        Console().print(drawn(plan(cfg)))
+        Console().print(drawn(plan(cfg, known)))
     elif job.num == 0:
-        Console().print(drawn(plan(cfg)))
+        Console().print(drawn(plan(cfg, known)))
         print("The first job of a sweep. The others are checked as well; they fit unless told:")
     else:
-        recipe(cfg)
+        checked(cfg, known)
 
 
 def drawn(plan: "Plan") -> "Table":

@@ -1,5 +1,6 @@
-"""`kdistill list [GROUP]`: the config groups, or the options of one with what each is."""
+"""`kdistill list [GROUP [OPTION]]`: the config groups, the options of one, or the keys of that."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,18 +23,26 @@ HIDDEN = ("hydra",)  # Hydra's own groups
 
 
 def main(argv: list[str]) -> int:
-    """Print the groups, or the options of the group that is named."""
+    """Print the groups, the options of the group that is named, or the YAML of an option, which
+    says of each key what it means."""
     parser = Parser("list")
     parser.add_argument("group", nargs="?", help="list the options of this group")
+    parser.add_argument("option", nargs="?", help="show the keys of this option, and their meaning")
     parser.add_argument("--config-dir", help="a folder of your own configs, besides the shipped")
     args = parser.parse_args(argv)
     folders = [*_own(args.config_dir), *user_configs(), CONFIG_DIR]
     if args.group is None:
         rows = [(name, MEANINGS.get(name, "")) for name in groups(folders)]
         after = "kdistill list GROUP shows its options; choose one with GROUP=OPTION"
+    elif args.option is not None:
+        print("\n".join(texts(folders, args.group, args.option)))
+        return 0
     else:
         rows = list(options(folders, args.group))
-        after = f"choose one with {'+' * (args.group == 'experiment')}{args.group}=OPTION"
+        after = (
+            f"choose one with {'+' * (args.group == 'experiment')}{args.group}=OPTION; "
+            f"kdistill list {args.group} OPTION shows its keys"
+        )
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:{width}}  {what}".rstrip() for name, what in rows))
     print(f"\n{after}")
@@ -49,20 +58,38 @@ def groups(folders: list[Path]) -> list[str]:
 
 
 def options(folders: list[Path], group: str) -> Iterator[tuple[str, str]]:
-    """Name and description of each option of a group; the first folder that has one wins."""
+    """Name and description of each option of a group."""
+    for name, path in sorted(files(folders, group).items()):
+        own = "" if CONFIG_DIR in path.parents else f"  ({path})"
+        yield name, description(path) + own
+
+
+def texts(folders: list[Path], group: str, option: str) -> Iterator[str]:
+    """The YAML of an option, and of the parts of options (`_loop`) that it is made of."""
+    found = files(folders, group)
+    if option not in found:
+        near = did_you_mean(option, found) or f"; choose from {', '.join(sorted(found))}"
+        raise UserError(f"{group} has no option {option!r}{near}")
+    text = found[option].read_text(encoding="utf-8")
+    yield text
+    for part in re.findall(r"^ *- (_\w+)$", text, re.MULTILINE):
+        if part != "_self_":
+            yield (found[option].parent / f"{part}.yaml").read_text(encoding="utf-8")
+
+
+def files(folders: list[Path], group: str) -> dict[str, Path]:
+    """The YAML of each option of a group; the first folder that has one wins."""
     names = groups(folders)
     if group not in names:
         near = did_you_mean(group, names) or f"; choose from {', '.join(names)}"
         raise UserError(f"no config group {group!r}{near}")
-    files: dict[str, Path] = {}
+    found: dict[str, Path] = {}
     for folder in folders:
         for path in (folder / group).glob("[!_]*.yaml"):  # _loop.yaml is a part of options
-            files.setdefault(path.stem, path)
-    if not files:
+            found.setdefault(path.stem, path)
+    if not found:
         raise UserError(f"the config group {group!r} has no options yet")
-    for name in sorted(files):
-        own = "" if CONFIG_DIR in files[name].parents else f"  ({files[name]})"
-        yield name, description(files[name]) + own
+    return found
 
 
 def description(path: Path) -> str:

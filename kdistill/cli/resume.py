@@ -17,6 +17,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "overrides",
         nargs="*",
+        default=[],
         metavar="device.KEY=VALUE",
         help="carry it out otherwise, e.g. device.processes=1; equal then but for rounding",
     )

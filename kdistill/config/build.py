@@ -74,6 +74,8 @@ def to_plain(config: Any) -> Any:
         missing = isinstance(error, MissingMandatoryValue)
         key = error.full_key or "config"
         said = f"it needs a value; give it as {key}=VALUE" if missing else _first_line(error)
+        if "is not a container" in said:
+            said = f"{said.split(': ')[-1]}; an option is chosen by its group, as in fit=sgd"
         raise UserError(f"{key}: {said}") from error
 
 

@@ -18,6 +18,8 @@ RESERVED = ("preprocessing",)
 GROUPS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
 KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache", "save_every", "repair")
 TOP = {"name": str, "seed": int, "baseline": bool, "cache": bool}  # those that are no groups
+# the group whose options stand at a key of this name
+OPTIONS = {"model": "student", "loss": "loss", "fit": "fit", "source": "dataset"}
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
@@ -72,7 +74,9 @@ def _left_open(value: Any, parameter: Parameter) -> bool:
 def _refuse_kind(key: str, value: Any, annotation: Any) -> None:
     """Where a parameter wants a kind of value, refuse another; a range is its own to test."""
     if not fits(value, annotation):
-        raise UserError(f"{key}: must be {in_words(annotation)}, got {value!r}")
+        group, name = OPTIONS.get(key.rpartition(".")[2]), isinstance(value, str)
+        option = f"; to take an option: {group}@{key}={value}" if group and name else ""
+        raise UserError(f"{key}: must be {in_words(annotation)}, got {value!r}{option}")
 
 
 def _refuse_missing(key: str, node: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:

@@ -60,7 +60,14 @@ def _fits_one(value: Any, kind: Any) -> bool:
         return True
     if not isinstance(value, (list, tuple)):
         return False
+    if _object(inner[0]):
+        return all(isinstance(each, dict) for each in value)
     return origin is tuple or all(fits(each, inner[0]) for each in value)
+
+
+def _object(kind: Any) -> bool:
+    """Whether it is a class of objects, which a config makes."""
+    return isinstance(kind, type) and kind not in ONE and kind is not object
 
 
 def _words(kind: Any) -> str:
@@ -73,5 +80,7 @@ def _words(kind: Any) -> str:
         return "a config of keys and values"
     if origin not in LISTS:
         return "anything"
+    if _object(inner[0]) or get_origin(inner[0]) in CONFIGS:
+        return "a list of configs, {_target_: ...} each"
     items = [MANY[each] for each in _alternatives(inner[0]) if _known(each, MANY)]
     return f"a list of {' or '.join(items)}" if items else "a list"

@@ -25,8 +25,12 @@ class Mixture(Loss):
                 raise ValueError(
                     f"terms.{name}: torch cannot hold a part of this name; use another"
                 )
-            if set(term) != {"weight", "loss"}:
-                raise ValueError(f"terms.{name} must have the keys weight and loss, got {[*term]}")
+            if not isinstance(term, Mapping) or set(term) != {"weight", "loss"}:
+                held = [*term] if isinstance(term, Mapping) else term
+                raise ValueError(
+                    f"terms.{name} must have the keys weight and loss, got {held} "
+                    f"(a weight alone: terms.{name}.weight)"
+                )
             if not isinstance(term["loss"], Loss):
                 raise ValueError(f"terms.{name}.loss must be a loss, got {term['loss']!r}")
         self.terms = nn.ModuleDict({name: term["loss"] for name, term in terms.items()})

@@ -61,7 +61,8 @@ class Pixels(nn.Module):
             shape = (self.channels, *shape[1:])
         for name, value in (("mean", self.mean), ("std", self.std)):
             if value is not None and value.dim() and len(value) not in (1, shape[0]):
-                raise ValueError(f"{name} must be 1 or {shape[0]} numbers, got {len(value)}")
+                counts = "1 number" if shape[0] == 1 else f"1 or {shape[0]} numbers"
+                raise ValueError(f"{name} must be {counts} (of channels), got {len(value)}")
         return (shape[0], *self.size) if self.size else shape
 
 

@@ -18,6 +18,7 @@ from kdistill.artifacts.weights import load_weights, read_weights, student_confi
 from kdistill.errors import UserError
 from kdistill.models.network import Network
 from kdistill.models.preprocessing import Pixels
+from kdistill.models.torchvision_model import TorchvisionClassifier
 
 
 def network(mean: float = 0.0, seed: int = 0) -> Network:
@@ -51,6 +52,14 @@ def test_names_may_lack_the_leading_model() -> None:
         filled = network(mean=0.5, seed=2)
         load_weights(filled, state, "file")
         assert same(filled.state_dict(), source.state_dict())
+
+
+def test_names_of_torchvision_and_of_parallel_wrappers_fit() -> None:
+    made = [Network.wrap(TorchvisionClassifier("squeezenet1_1", 3)) for _ in range(3)]
+    for filled, start in zip(made[1:], ("", "module."), strict=True):
+        own = made[0].model.network.state_dict()
+        load_weights(filled, {start + name: value for name, value in own.items()}, "file")
+        assert same(filled.state_dict(), made[0].state_dict())
 
 
 def test_weights_without_preprocessing_keep_that_of_the_config() -> None:

@@ -32,7 +32,16 @@ def test_lists_the_options_of_a_group(capsys):
     shown = capsys.readouterr().out
     assert shown.startswith("adamw  AdamW with one cycle")
     assert "_loop" not in shown
-    assert shown.endswith("choose one with fit=OPTION\n")
+    assert shown.endswith("choose one with fit=OPTION; kdistill list fit OPTION shows its keys\n")
+
+
+def test_shows_the_keys_of_an_option_with_the_part_that_it_shares(capsys):
+    assert main(["list", "fit", "sgd"]) == 0
+    shown = capsys.readouterr().out
+    assert "momentum: 0.9" in shown
+    assert "epochs: 20  # passes over the transfer set, >= 1" in shown
+    assert main(["list", "fit", "sgdd"]) == 2
+    assert "fit has no option 'sgdd'; did you mean sgd?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["flag", "environment"])

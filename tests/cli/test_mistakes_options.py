@@ -19,6 +19,8 @@ OPTIONS = [
     ("loss=soft_target", "loss=soft_target: no such option; did you mean soft_targets?"),
     ("student=lennet", "student=lennet: no such option; did you mean lenet or resnet or convnet?"),
     ("losss=soft_targets", "losss: no such key in the config; did you mean loss?"),
+    ("temperature=4", "temperature: no such key in the config; did you mean loss.temperature?"),
+    ("lr=1", "did you mean fit.optimizer.lr or teacher.fit.optimizer.lr?"),
     ("sed=1", "sed: no such key in the config; did you mean seed?"),
     ("loss.temperatur=2", "loss.temperatur: no such key in the config; did you mean temperature?"),
     ("student.preprocessing.men=1", "student.preprocessing.men: no such key in the config; did yo"),
@@ -36,6 +38,12 @@ OPTIONS = [
 KINDS = [
     ("loss.temperature=hot", "loss.temperature: must be a number, got 'hot'"),
     ("loss.temperature=null", "loss.temperature: must be a number, got None"),
+    ("fit.optimizer=sgd", "an option is chosen by its group, as in fit=sgd"),
+    (
+        "teacher.model=lenet",
+        "got 'lenet'; to take an option: student@teacher.model=lenet",
+    ),
+    ("transfer.augmentation=[Flip]", "transfer.augmentation: must be a list of configs"),
     ("fit.epochs=1.5", "fit.epochs: must be a whole number, got 1.5"),
     ("fit.optimizer.lr=fast", "fit.optimizer.lr: must be a number, got 'fast'"),
     ("fit.scheduler=cosine", "fit.scheduler: must be a config of keys and values or null, got 'c"),
