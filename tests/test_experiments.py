@@ -85,13 +85,13 @@ SMALLER = {
     "noisy_svhn": ["teacher.model.width=0.1"],
     "partition_function": [
         *("dataset=none", "student.hidden=8", "measure.samples=400", "measure.sweeps=40"),
-        *("transfer.chains=200", "transfer.burn_in=20", "transfer.epoch_size=2000"),
+        *("transfer.chains=160", "transfer.burn_in=20", "transfer.epoch_size=2000"),
         *("measure.annealed_chains=40", "measure.temperatures=50"),
     ],
     "rbm_to_nade": [
         *("dataset=binarised", "dataset@dataset.source=digits", "dataset.how=threshold"),
         *("teacher.hidden=8", "teacher.sweeps=1", "student.hidden=12", "measure.samples=400"),
-        *("transfer.chains=200", "transfer.burn_in=20", "transfer.epoch_size=2000"),
+        *("transfer.chains=160", "transfer.burn_in=20", "transfer.epoch_size=2000"),
         *("measure.sweeps=40", "measure.annealed_chains=40", "measure.temperatures=50"),
     ],
 }
