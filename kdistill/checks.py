@@ -34,7 +34,7 @@ def check_parts(parts: Parts) -> None:
     check_teacher(parts.loss, parts.teacher)
     check_densities(parts.measure, parts.teacher, parts.dataset)
     check_transfer(parts.transfer, parts.baseline, parts.dataset)
-    check_chains(parts.transfer, parts.fit)
+    check_chains(parts.transfer, parts.teacher, parts.fit)
     check_process(parts.loss, parts.fit, parts.process)
     check_processes(parts.teacher, parts.process)
     parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
@@ -99,9 +99,11 @@ def check_transfer(transfer: Transfer, baseline: bool, dataset: Dataset) -> None
         transfer.alone().check(dataset)
 
 
-def check_chains(transfer: Transfer, fit: Fit) -> None:
-    """Refuse chains of the teacher that do not make whole batches."""
-    if isinstance(transfer, TeacherSamples) and transfer.chains % fit.batch_size:
+def check_chains(transfer: Transfer, teacher: Teacher | None, fit: Fit) -> None:
+    """Refuse chains of an RBM that do not make whole batches."""
+    if not (isinstance(transfer, TeacherSamples) and isinstance(teacher, RBMTeacher)):
+        return
+    if transfer.chains % fit.batch_size:
         raise UserError(
             f"transfer.chains must be a multiple of fit.batch_size, got {transfer.chains} and "
             f"{fit.batch_size}"

@@ -47,7 +47,7 @@ class Samples:
     inputs: Tensor
     log: Log
     seconds: float
-    warning: str | None = None  # of chains that do not mix
+    warning: str | None = None  # why these are not the teacher's: chains that miss part of it
 
 
 def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: RunFolder) -> Findings:
@@ -206,8 +206,8 @@ def divergences(name: str, samples: Mapping[str, Samples], log_z: Estimate) -> d
 
 
 def _on_teachers(samples: Mapping[str, Samples]) -> Log:
-    """log p(x) by model of the teacher's samples; nothing without a teacher, or where its chains do
-    not mix."""
+    """log p(x) by model of the teacher's samples; nothing without a teacher, or where its chains
+    miss part of it."""
     whole = "teacher" in samples and not samples["teacher"].warning
     return samples["teacher"].log if whole else {}
 
@@ -220,7 +220,8 @@ def _doubted(samples: Mapping[str, Samples], found: Sequence[Found]) -> dict[str
             "the student lacks part of what the teacher does, which chains that begin at its "
             "samples do not find: its divergence from the teacher is larger than it seems"
         )
-        whole["teacher"] = replace(whole["teacher"], warning=told)
+        both = "; ".join(filter(None, (whole["teacher"].warning, told)))
+        whole["teacher"] = replace(whole["teacher"], warning=both)
     return whole
 
 

@@ -59,17 +59,20 @@ def checked(
     config: Any, known: dict[str, Dataset] | None = None
 ) -> tuple[Recipe, DatasetPlan, Dataset | None]:
     """The objects of a config, its data as a plan, and the data where they are at hand; then all
-    is checked that a run checks before it trains, and a teacher that is only loaded is loaded.
+    is checked that a run checks before its teacher trains, and one that is only loaded is loaded.
 
-    known: data by their config, which jobs of a sweep share. UserError as for the run itself.
+    known: the last data, by their config, which the next job of a sweep may share. UserError as for
+    the run itself.
     """
     made, known = recipe(config), {} if known is None else known
     data, key = made.source.plan(), fingerprint(made.config["dataset"])
     if data.source == "download":
-        check_chains(made.transfer, made.fit)
+        check_chains(made.transfer, made.teacher, made.fit)
         made.fit.check(data.validation > 0, made.measure.validated)
         return made, data, None
-    dataset = known[key] = known.get(key) or made.source.load()
+    dataset = known.get(key) or made.source.load()
+    known.clear()
+    known[key] = dataset
     parts = assembled(made, dataset)
     check_parts(parts)
     rehearse(parts, make_student(parts))

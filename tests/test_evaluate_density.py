@@ -21,6 +21,8 @@ from kdistill.errors import UserError
 from kdistill.evaluate import Findings
 from kdistill.losses.likelihood import Likelihood
 from kdistill.measures.density import Density
+from kdistill.measures.importance import Estimate
+from kdistill.measures.partition import Found, best
 from kdistill.models.rbm import RBM
 from kdistill.parts import Parts
 from kdistill.teachers.frozen import Frozen
@@ -331,3 +333,11 @@ def test_data_that_are_no_bits_are_refused(odd: float) -> None:
         UserError, match=f"the test data of a density must be 0 and 1, they hold {odd:g}"
     ):
         Density().bind(dataset)
+
+
+def test_the_best_estimate_is_none_that_another_refutes() -> None:
+    """Where no interval is left: a student without a mode has the most effective samples."""
+    low = Estimate(100.0, None, None, 9000.0, "it lies below what annealing found")
+    bound = Estimate(111.0, 105.0, None, 2.0, "a few samples carry the estimate")
+    found = [Found("importance, student", low, 0.0, lacking=True), Found("annealing", bound, 0.0)]
+    assert best(found) is bound

@@ -48,11 +48,14 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], origin: str) -
     Raises UserError that names the first weights that do not fit.
     """
     own = network.state_dict()
-    state = {name.removeprefix("module."): value for name, value in state.items()}
     if not any(name in own for name in state):
-        starts = ("model.", "model.network.")
-        start = next((s for s in starts if any(s + name in own for name in state)), starts[0])
-        state = {start + name: value for name, value in state.items()}
+        bare = {name.removeprefix("module."): value for name, value in state.items()}
+        named = [
+            {start + name: value for name, value in each.items()}
+            for each in (state, bare)
+            for start in ("model.", "model.network.")
+        ]
+        state = next((each for each in named if each.keys() & own.keys()), named[0])
         kept = {name: value for name, value in own.items() if not name.startswith("model.")}
         state = {**kept, **state}
     for name in (*own, *state):

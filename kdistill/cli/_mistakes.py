@@ -61,7 +61,8 @@ def _value_mistake(error: OmegaConfBaseException, said: str, overrides: Sequence
 
 def _unknown_key(error: ConfigAttributeError | ConfigKeyError, overrides: Sequence[str]) -> str:
     parent, full = error.parent_node, str(error.full_key)
-    if overrides and not any(full in word for word in overrides):
+    typed = any(str(error.key) in word for word in overrides)
+    if not typed and any(word.startswith("+experiment=") for word in overrides):
         return (
             f"{full}: the experiment sweeps it, and there is no such key now; to leave its sweep "
             "out: hydra.sweeper.params=null"

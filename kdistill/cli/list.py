@@ -73,8 +73,8 @@ def texts(folders: list[Path], group: str, option: str) -> Iterator[str]:
     text = found[option].read_text(encoding="utf-8")
     yield text
     for part in re.findall(r"^ *- (_\w+)$", text, re.MULTILINE):
-        if part != "_self_":
-            yield (found[option].parent / f"{part}.yaml").read_text(encoding="utf-8")
+        paths = (folder / group / f"{part}.yaml" for folder in folders)
+        yield from (path.read_text(encoding="utf-8") for path in paths if path.is_file())
 
 
 def files(folders: list[Path], group: str) -> dict[str, Path]:

@@ -1,6 +1,8 @@
 """Which values of a config may stand where a parameter is annotated, and how that is said."""
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -60,14 +62,18 @@ def _fits_one(value: Any, kind: Any) -> bool:
         return True
     if not isinstance(value, (list, tuple)):
         return False
+    if origin is tuple or not inner:
+        return True
     if _object(inner[0]):
         return all(isinstance(each, dict) for each in value)
-    return origin is tuple or all(fits(each, inner[0]) for each in value)
+    return all(fits(each, inner[0]) for each in value)
 
 
 def _object(kind: Any) -> bool:
-    """Whether it is a class of objects, which a config makes."""
-    return isinstance(kind, type) and kind not in ONE and kind is not object
+    """Whether it is a class of objects that only a config makes, and no plain value."""
+    plain = (*ONE, *LISTS, dict, PurePath, Enum, complex, object)
+    own = isinstance(kind, type) and get_origin(kind) is None
+    return own and kind not in plain and not issubclass(kind, (PurePath, Enum))
 
 
 def _words(kind: Any) -> str:
@@ -80,6 +86,8 @@ def _words(kind: Any) -> str:
         return "a config of keys and values"
     if origin not in LISTS:
         return "anything"
+    if not inner:
+        return "a list"
     if _object(inner[0]) or get_origin(inner[0]) in CONFIGS:
         return "a list of configs, {_target_: ...} each"
     items = [MANY[each] for each in _alternatives(inner[0]) if _known(each, MANY)]

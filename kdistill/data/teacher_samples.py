@@ -25,8 +25,8 @@ class Sampler(Protocol):
 class TeacherSamples(Transfer):
     """`chains` of block Gibbs of the teacher's, begun at random bits; or exact samples, if it has.
 
-    chains: a multiple of the batch size; burn_in >= 0: sweeps before the first sample; sweeps >= 1:
-    of a chain between two samples that are taken from it; epoch_size >= 1: samples of an epoch.
+    chains: of Gibbs a multiple of the batch size; burn_in >= 0: sweeps before the first sample;
+    sweeps >= 1: of a chain between two samples of it; epoch_size >= 1: samples of an epoch.
     (Papamakarios 2015, chapter 4: 2,000 chains, 2,000 sweeps of burn-in, batches of 20 and a sweep
     of all chains after each.)
     """
@@ -99,7 +99,7 @@ class SampleStream:
     ) -> None:
         self._sampler, self._how, self._seed, self._device = sampler, how, seed, device
         self._batch_size, self._shape = batch_size, input_shape
-        self._groups = how.chains // batch_size
+        self._groups = max(how.chains // batch_size, 1)
         self._chains: Tensor | None = None  # [groups * batch_size, *input], floats 0 and 1
         self._taken = 0  # batches
         self._rank, self._world = 0, 1

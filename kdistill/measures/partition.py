@@ -73,7 +73,8 @@ def log_partitions(
 
 
 def best(found: Sequence[Found]) -> Estimate:
-    """The narrowest interval without a warning; where there is none, that of the most samples."""
+    """The narrowest interval without a warning; where there is none, that of the most samples which
+    no other refutes."""
     widths = [
         (said.high - said.low, place)
         for place, said in enumerate(each.estimate for each in found)
@@ -81,7 +82,8 @@ def best(found: Sequence[Found]) -> Estimate:
     ]
     if widths:
         return found[min(widths)[1]].estimate
-    return max((each.estimate for each in found), key=lambda said: said.effective_samples)
+    left = [each.estimate for each in found if not each.lacking]
+    return max(left, key=lambda said: said.effective_samples)
 
 
 def _contradicted(found: Found, others: Sequence[Found]) -> Found:

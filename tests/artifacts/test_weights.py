@@ -62,6 +62,17 @@ def test_names_of_torchvision_and_of_parallel_wrappers_fit() -> None:
         assert same(filled.state_dict(), made[0].state_dict())
 
 
+def test_a_part_that_is_called_module_keeps_its_name() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = nn.Linear(4, 3)
+
+    source, filled = Wrapped(), Network.wrap(Wrapped())
+    load_weights(filled, source.state_dict(), "file")
+    assert same(filled.model.state_dict(), source.state_dict())
+
+
 def test_weights_without_preprocessing_keep_that_of_the_config() -> None:
     filled = network(mean=0.25, seed=2)
     load_weights(filled, network(mean=0.5, seed=1).model.state_dict(), "file")

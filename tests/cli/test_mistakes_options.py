@@ -21,6 +21,7 @@ OPTIONS = [
     ("losss=soft_targets", "losss: no such key in the config; did you mean loss?"),
     ("temperature=4", "temperature: no such key in the config; did you mean loss.temperature?"),
     ("lr=1", "did you mean fit.optimizer.lr or teacher.fit.optimizer.lr?"),
+    ("fit.optimizer={lrr: 1}", "fit.optimizer.lrr: no such key in the config; did you mean lr?"),
     ("sed=1", "sed: no such key in the config; did you mean seed?"),
     ("loss.temperatur=2", "loss.temperatur: no such key in the config; did you mean temperature?"),
     ("student.preprocessing.men=1", "student.preprocessing.men: no such key in the config; did yo"),

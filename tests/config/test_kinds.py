@@ -1,7 +1,7 @@
 """fits() and in_words(): which values of a config a parameter's annotation lets stand."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, Protocol
 
 import pytest
@@ -27,6 +27,9 @@ class Grows(Protocol):
         (list[int | str], [[1, "a"]], [[1.5], "a"]),
         (float | Sequence[float], [0.5, [1, 0.5]], ["x", ["x"]]),
         (tuple[float, float], [[0.9, 0.99]], [0.9, "a"]),
+        (Sequence[PurePath], [["a"], []], ["a", 1]),
+        (list[tuple[int, int]], [[[1, 2]], []], [1]),
+        (tuple[Grows, float], [[{"_target_": "x"}, 0.5]], [1]),
         (Sequence[Grows], [[], [{"_target_": "x"}]], [1, "a", [1], ["a"]]),
         (Mapping[str, Any] | None, [{"a": 1}, None], ["cosine", [1]]),
         (Literal["auto"] | bool, ["auto", False], ["maybe", 2]),
