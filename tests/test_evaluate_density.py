@@ -129,6 +129,7 @@ def test_every_means_finds_log_z(rbm: RBM, tmp_path: Path) -> None:
     student, alone = Known(log_p(rbm).float() + 0.1 * torch.randn(64)), Known(torch.zeros(64))
     networks = {"teacher": rbm, "student": student, "baseline": alone}
     (table,) = judged(networks, RunFolder(tmp_path)).tables
+    assert "1:" not in table.note
     exact = float(rbm(STATES).detach().double().logsumexp(0))
     rows = {row[0]: row[1:] for row in table.rows}
     assert list(rows) == [
@@ -167,7 +168,7 @@ def test_chains_that_do_not_mix_give_no_confident_number(rbm: RBM, tmp_path: Pat
     bridge = next(row for row in found.tables[0].rows if row[0] == "bridge, student")
     assert bridge[2] is None
     assert bridge[3] is None
-    assert "do not mix" in bridge[-1]
+    assert f"{bridge[-1]}: the Gibbs chains do not mix" in found.tables[0].note
     assert ["do not mix" in warning for warning in found.warnings] == [True]
     measures = found.models["student"].measures
     assert measures["kl_teacher_student"].interval is None
@@ -192,7 +193,8 @@ def test_a_student_that_lacks_a_mode_gives_no_confident_number(rbm: RBM, tmp_pat
     for row in (imported, bridged):
         assert row[1] == pytest.approx(exact[1] - log(2), abs=0.05)
         assert row[2:4] == [None, None]
-        assert "below what enumeration and annealing found" in row[-1]
+        assert row[-1] == "1"
+    assert "1: it lies below what enumeration and annealing found" in found.tables[0].note
     assert ["lacks part of what the teacher does" in each for each in found.warnings] == [True]
     measures = found.models["student"].measures
     assert measures["kl_teacher_student"].interval is None

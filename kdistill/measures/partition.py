@@ -18,7 +18,7 @@ from kdistill.models.rbm import ENUMERABLE, RBM
 NORMALISED = Estimate(0.0, 0.0, 0.0, inf, None)  # of a density that needs no constant
 EXACT = "enumeration"
 ROUNDING = 1e-3  # nats that float32 may lose in log-densities of hundreds
-COLUMNS = ["By", "log Z, nats", "Low", "High", "Effective samples", "Seconds", "Said of it"]
+COLUMNS = ["By", "log Z, nats", "Low", "High", "Effective samples", "Seconds", "Note"]
 
 
 @dataclass(frozen=True)
@@ -115,19 +115,22 @@ def minus(estimate: Estimate) -> Estimate:
 
 
 def table(found: Sequence[Found]) -> Table:
-    """What a report shows of all estimates."""
+    """What a report shows of all estimates; warnings are notes below, each said once."""
     rows: list[list[Entry]] = []
+    told = [*dict.fromkeys(each.estimate.warning for each in found if each.estimate.warning)]
     for each in found:
         said = each.estimate
         effective = None if said.effective_samples == inf else round(said.effective_samples, 1)
         ends = said.low, said.high
-        rows.append([each.by, said.value, *ends, effective, each.seconds, said.warning or ""])
+        mark = str(told.index(said.warning) + 1) if said.warning else ""
+        rows.append([each.by, said.value, *ends, effective, each.seconds, mark])
     note = (
         f"Of the teacher, with {SIGMAS:g}-sigma intervals: importance sampling from the student, a "
         "bridge between its samples and the teacher's, annealed importance sampling. The seconds "
         "of the first two count the student's training, those of the bridge the Gibbs sweeps too."
     )
-    return Table("log Z", COLUMNS, rows, note)
+    notes = [f"{place}: {warning}." for place, warning in enumerate(told, 1)]
+    return Table("log Z", COLUMNS, rows, " ".join([note, *notes]))
 
 
 def _timed(by: str, estimate: Callable[[], Estimate], before: float = 0.0) -> Found:

@@ -68,8 +68,7 @@ def _untested(result: Result) -> str:
 def _closed(result: Result) -> str:
     closed = result.gain.get("closed_gap")
     if closed is None:
-        none_to_close = ", though the teacher is no better than the student alone"
-        return f"distillation helped{none_to_close if result.models.get('teacher') else ''}"
+        return f"distillation helped{_weak(result).replace(';', ', though')}"
     if closed > 1:
         return "distillation closed the whole gap and the student passed its teacher"
     if closed == 1:
