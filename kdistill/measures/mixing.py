@@ -29,7 +29,7 @@ def mixing(*traces: Tensor) -> str | None:
     if worst <= ALARM:
         return None
     return (
-        f"the Gibbs chains do not mix: split R-hat reaches {worst:.3g} (above {ALARM}), their "
+        f"the Gibbs chains do not mix: split R-hat reaches {worst:.4g} (above {ALARM}), their "
         "samples still depend on where they started; run them longer, or do not trust them"
     )
 
