@@ -1,0 +1,87 @@
+"""Spec: what one example is made of, known without reading any.
+
+>>> picture = Array((1, 28, 28), torch.uint8)
+>>> blank(picture, 2).shape
+torch.Size([2, 1, 28, 28])
+>>> text = {"tokens": Array((3,), torch.int64, below=30522), "length": Array((), torch.int64)}
+>>> blank(text, 1)
+{'tokens': tensor([[0, 0, 0]]), 'length': tensor([0])}
+>>> check_like("inputs", {"tokens": torch.zeros(5, 4).long(), "length": torch.ones(5).long()}, text)
+Traceback (most recent call last):
+kdistill.errors.UserError: inputs.tokens are int64 [4] each, they must be int64 [3]
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from kdistill.data.tree import Tree
+from kdistill.errors import UserError
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of an example, without the batch dimension.
+
+    below: of whole numbers, 0 <= value < below: the size of a vocabulary; 2 for bits, which uint8
+    holds as 0 and 255.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+    below: int | None = None
+
+    def __str__(self) -> str:
+        return f"{str(self.dtype).removeprefix('torch.')} {[*self.shape]}"
+
+
+Spec: TypeAlias = Array | Mapping[str, Array]
+
+
+def blank(spec: Spec, count: int) -> Tree:
+    """`count` examples of zeros."""
+    if isinstance(spec, Array):
+        return torch.zeros(count, *spec.shape, dtype=spec.dtype)
+    return {name: torch.zeros(count, *one.shape, dtype=one.dtype) for name, one in spec.items()}
+
+
+def spec_of(tree: Tree) -> Spec:
+    """Of one row of `tree`; how large its numbers may be is not known."""
+    if isinstance(tree, Tensor):
+        return Array(tuple(tree.shape[1:]), tree.dtype)
+    return {name: Array(tuple(one.shape[1:]), one.dtype) for name, one in tree.items()}
+
+
+def arrays(spec: Spec) -> Mapping[str, Array]:
+    """The arrays by name; a single one has the name ''."""
+    return {"": spec} if isinstance(spec, Array) else spec
+
+
+def numbers(spec: Spec) -> int:
+    """How many numbers an example has."""
+    return sum(prod(array.shape) for array in arrays(spec).values())
+
+
+def check_like(name: str, tree: Tree, spec: Spec) -> None:
+    """UserError unless the rows of `tree`, which the user knows as `name`, are as `spec` says."""
+    found, wanted = arrays(spec_of(tree)), arrays(spec)
+    if found.keys() != wanted.keys():
+        raise UserError(f"{name} must be {_listed(spec)}, got {_listed(spec_of(tree))}")
+    for key, array in wanted.items():
+        if (found[key].shape, found[key].dtype) != (array.shape, array.dtype):
+            place = f"{name}.{key}" if key else name
+            raise UserError(f"{place} are {found[key]} each, they must be {array}")
+    if not isinstance(tree, Tensor):
+        first, *others = tree
+        for key in others:
+            if len(tree[key]) != len(tree[first]):
+                many, few = len(tree[key]), len(tree[first])
+                raise UserError(f"{name}.{key} are {many}, and {name}.{first} {few}")
+
+
+def _listed(spec: Spec) -> str:
+    return "one array" if isinstance(spec, Array) else f"the arrays {', '.join(spec)}"
