@@ -10,6 +10,7 @@ import time
 from importlib import import_module
 
 from kdistill.errors import ProcessesFailed, Stopped, UserError, did_you_mean
+from kdistill.printable import printable
 
 COMMANDS = {
     "train": "compose a run from the configs and execute it (every Hydra flag works)",
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
                 time.sleep(15)  # it has as much to say, this one is ended meanwhile
             raise
     except UserError as error:
-        print(f"kdistill: {error}", file=sys.stderr)
+        print(f"kdistill: {printable(error)}", file=sys.stderr)
         return 2
     except ProcessesFailed as failed:
         return int(failed.args[0])

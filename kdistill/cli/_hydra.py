@@ -36,6 +36,7 @@ from kdistill.cli._mistakes import in_one_line
 from kdistill.cli._sweep import summed_up
 from kdistill.errors import ProcessesFailed, UserError
 from kdistill.paths import CONFIG_DIR, user_configs
+from kdistill.printable import printable
 
 COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 Run = Callable[[DictConfig], float | None]
@@ -186,7 +187,7 @@ def _job(run: Run) -> Run:
         except (UserError, MissingMandatoryValue, InterpolationResolutionError) as error:
             message = str(error) if isinstance(error, UserError) else in_one_line(error)
             log.info("failed", exc_info=True)
-            print(f"kdistill: {message}", file=sys.stderr, flush=True)
+            print(f"kdistill: {printable(message)}", file=sys.stderr, flush=True)
             raise JobFailed(2) from error
         except Exception as error:
             log.info("failed", exc_info=True)

@@ -7,16 +7,16 @@ from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from kdistill import ranks
 from kdistill.artifacts.files import write_json
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.cli._screen import screen
 from kdistill.cli.progress import shown
 from kdistill.engine.stop import listening, requested
 from kdistill.errors import Occupied, ProcessesFailed, Stopped, UserError
 from kdistill.events import Event, Progress, StageStarted
 from kdistill.launch import run_in_processes
+from kdistill.printable import printable
 from kdistill.report.terminal import terminal
 
 
@@ -26,7 +26,7 @@ def execute(config: Any, folder: Path, report: bool = True) -> float:
     That figure is what a sweeper looks at; without validation data it is the test's.
     """
     alone = current_process().name == "MainProcess"  # not a job that joblib runs beside others
-    console, where = Console(quiet=not (ranks.talks() and alone)), Whereabouts()
+    console, where = screen(quiet=not (ranks.talks() and alone)), Whereabouts()
 
     def listen(event: Event) -> None:
         where(event)
@@ -37,7 +37,7 @@ def execute(config: Any, folder: Path, report: bool = True) -> float:
     if report:
         console.print(terminal(result, RunFolder(folder)), crop=False)
     if not alone:
-        print(f"done: {folder.name}", flush=True)
+        print(f"done: {printable(folder.name)}", flush=True)
     student = result.models["student"]
     assert student is not None  # every run has one
     return {**student.measures, **student.validation}[result.main].value
@@ -72,7 +72,7 @@ def failing_into(folder: Path, where: Whereabouts, hint: bool = True) -> Iterato
         if hint and ranks.talks() and RunFolder(folder).config.is_file():
             stage = f" in {where.stage}" if where.stage else ""
             how = f"go on with: kdistill resume {folder}"
-            print(f"kdistill: {stopped}{stage}; {how}", file=sys.stderr)
+            print(printable(f"kdistill: {stopped}{stage}; {how}"), file=sys.stderr)
         raise
     except Exception as error:
         if requested():  # what follows when another process of the run has stopped first

@@ -11,6 +11,7 @@ from pathlib import Path
 from kdistill.cli._arguments import Parser
 from kdistill.errors import UserError
 from kdistill.paths import cache_folder
+from kdistill.printable import printable
 from kdistill.report.numbers import file_size
 
 # folder: what describes an entry
@@ -63,24 +64,26 @@ def _entry(path: Path, kind: str, name: str) -> Entry:
 
 def show(stored: list[Entry]) -> int:
     """Print one row an entry and what they take together."""
-    from rich.console import Console
     from rich.table import Table
+
+    from kdistill.cli._screen import screen
+    from kdistill.report.plain import plain
 
     table = Table("kind", "name", "what", "size", "age", "took")
     for entry in stored:
         age = datetime.now(timezone.utc) - entry.created
         table.add_row(
             entry.kind,
-            entry.path.name,
-            entry.description,
+            plain(entry.path.name),
+            plain(entry.description),
             file_size(entry.size),
             f"{age.days} d" if age.days else f"{age.seconds // 3600} h",
             f"{entry.seconds:.0f} s",
         )
     if stored:
-        Console().print(table)
+        screen().print(table)
     total = file_size(sum(entry.size for entry in stored))
-    print(f"{len(stored)} entries, {total} in {cache_folder()}")
+    print(f"{len(stored)} entries, {total} in {printable(cache_folder())}")
     return 0
 
 

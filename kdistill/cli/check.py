@@ -37,15 +37,14 @@ def show(cfg: DictConfig, known: "dict[str, Dataset]") -> None:
     known: the data that jobs before have loaded.
     """
     # torch and what needs it are imported here: every Tab press imports this file
-    from rich.console import Console
-
+    from kdistill.cli._screen import screen
     from kdistill.plan import checked, plan
 
     job = HydraConfig.get().job
     if OmegaConf.is_missing(job, "num"):
-        Console().print(drawn(plan(cfg, known)))
+        screen().print(drawn(plan(cfg, known)))
     elif job.num == 0:
-        Console().print(drawn(plan(cfg, known)))
+        screen().print(drawn(plan(cfg, known)))
         print("The first job of a sweep. The others are checked as well; they fit unless told:")
     else:
         checked(cfg, known)
@@ -54,21 +53,23 @@ def show(cfg: DictConfig, known: "dict[str, Dataset]") -> None:
 def drawn(plan: "Plan") -> "Table":
     """One row a stage with what it does, keeps and takes; the data and the sums around them."""
     from rich.table import Table
-    from rich.text import Text
 
     from kdistill.report.numbers import file_size
+    from kdistill.report.plain import plain
 
     data = plan.dataset
-    table = Table("stage", "what", "keeps", "takes", title=plan.name, show_footer=True)
+    table = Table(
+        "stage", "what", "keeps", "takes", title=plain(plan.name, "table.title"), show_footer=True
+    )
     size = f"{data.train} training inputs, {file_size(data.bytes)}"
-    table.add_row("data", Text(f"{data.name} ({data.source}), {size}"), "", "")
+    table.add_row("data", plain(f"{data.name} ({data.source}), {size}"), "", "")
     for step in plan.steps:
-        takes = Text("reused", "green") if step.reused else Text(duration(step.seconds))
+        takes = plain("reused", "green") if step.reused else plain(duration(step.seconds))
         keeps = file_size(step.bytes) if step.bytes else ""
-        table.add_row(Text(step.stage), Text(step.what), keeps, takes)
+        table.add_row(plain(step.stage), plain(step.what), keeps, takes)
     memory = f"loss {plan.loss}, on {plan.device}, {file_size(plan.memory_bytes)} of memory"
     kept = file_size(sum(step.bytes for step in plan.steps))
-    footers = (Text("in all"), Text(memory), Text(kept), Text(duration(plan.seconds)))
+    footers = (plain("in all"), plain(memory), plain(kept), plain(duration(plan.seconds)))
     for column, footer in zip(table.columns, footers, strict=True):
         column.footer = footer
     return table

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdistill.cli._arguments import Parser
+from kdistill.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,16 +28,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("other", type=Path, metavar="B", help="folder of another")
     args = parser.parse_args(argv)
 
-    from rich.console import Console
-
     from kdistill.artifacts.run_folder import RunFolder
+    from kdistill.cli._screen import screen
     from kdistill.report.contents import read
     from kdistill.report.diff import diff
 
     found = diff(*(read(RunFolder(path)) for path in (args.one, args.other)))
-    print(f"A  {args.one}\nB  {args.other}\n")
+    print(f"A  {printable(args.one)}\nB  {printable(args.other)}\n")
     for table in (config_table(found), measures_table(found), changes_table(found)):
-        Console().print(table)
+        screen().print(table)
         print()
     print(LEGEND if found.changes else "no answers to the same examples to compare")
     return 0
@@ -98,13 +98,12 @@ def told(example: "Example") -> str:
 def drawn(heads: list[str], rows: list[list[str]], right: tuple[int, ...]) -> "Table":
     """A plain table; the columns numbered in `right` are set to the right."""
     from rich.table import Table
-    from rich.text import Text
 
-    from kdistill.report.terminal import printable
+    from kdistill.report.plain import plain
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for place, head in enumerate(heads):
-        table.add_column(Text(printable(head)), justify="right" if place in right else "left")
+        table.add_column(plain(head), justify="right" if place in right else "left")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(plain(cell) for cell in row))
     return table

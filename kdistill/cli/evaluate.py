@@ -19,23 +19,24 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--device", help="auto, cpu, cuda or mps, instead of the run's own")
     args = parser.parse_args(argv)
 
-    from rich.console import Console
     from rich.table import Table
 
     from kdistill.artifacts.result import Result
     from kdistill.artifacts.run_folder import RunFolder
+    from kdistill.cli._screen import screen
     from kdistill.cli.progress import shown
     from kdistill.library import evaluate_run
+    from kdistill.report.plain import plain
 
-    folder, console = RunFolder(args.run).finished(), Console()
+    folder, console = RunFolder(args.run).finished(), screen()
     stored = Result.read(folder.result)
     with shown(console) as listener:
         found = evaluate_run(folder.path, listener, args.device)
     rows = list(compared(stored.models, found))
-    table = Table("model", "measure", "stored", "now", "", title=str(folder.path))
+    table = Table("model", "measure", "stored", "now", "", title=plain(folder.path, "table.title"))
     for model, measure, before, now in rows:
-        verdict = "same" if same(before, now) else "[bold yellow]differs[/]"
-        table.add_row(model, measure, _figure(before), _figure(now), verdict)
+        verdict = plain("same") if same(before, now) else plain("differs", "bold yellow")
+        table.add_row(plain(model), plain(measure), _figure(before), _figure(now), verdict)
     console.print(table)
     return int(not all(same(before, now) for _, _, before, now in rows))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from kdistill.cli._arguments import Parser
 from kdistill.errors import UserError, did_you_mean
 from kdistill.paths import CONFIG_DIR, user_configs
+from kdistill.printable import NAME, printable
 
 MEANINGS = {
     "experiment": "whole runs by name: +experiment=NAME",
@@ -35,7 +36,8 @@ def main(argv: list[str]) -> int:
         rows = [(name, MEANINGS.get(name, "")) for name in groups(folders)]
         after = "kdistill list GROUP shows its options; choose one with GROUP=OPTION"
     elif args.option is not None:
-        print("\n".join(texts(folders, args.group, args.option)))
+        text = "\n".join(texts(folders, args.group, args.option))
+        print(printable(text, limit=None, lines=True))
         return 0
     else:
         rows = list(options(folders, args.group))
@@ -43,9 +45,10 @@ def main(argv: list[str]) -> int:
             f"choose one with {'+' * (args.group == 'experiment')}{args.group}=OPTION; "
             f"kdistill list {args.group} OPTION shows its keys"
         )
+    rows = [(printable(name, NAME), printable(what)) for name, what in rows]
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:{width}}  {what}".rstrip() for name, what in rows))
-    print(f"\n{after}")
+    print(f"\n{printable(after)}")
     return 0
 
 

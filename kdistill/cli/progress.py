@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from rich import progress as bars
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column
+from rich.text import Text
 
 from kdistill.events import (
     EpochEnded,
@@ -19,6 +19,7 @@ from kdistill.events import (
     StageStarted,
     Warned,
 )
+from kdistill.printable import NAME, printable
 
 log = logging.getLogger("kdistill")
 PAUSE = 0.1  # s between two movements of a bar: drawing must not slow the training
@@ -30,7 +31,12 @@ def shown(console: Console) -> AbstractContextManager[Listener]:
 
 
 def told(event: Event) -> str | None:
-    """`event` as one line, or None when it says nothing to a reader of lines."""
+    """`event` as one printable line, or None when it says nothing to a reader of lines."""
+    line = _line(event)
+    return None if line is None else printable(line)
+
+
+def _line(event: Event) -> str | None:
     if isinstance(event, EpochEnded):
         return f"{event.stage}  epoch {event.epoch}/{event.epochs}  {_figures(event)}"
     if isinstance(event, StageEnded):
@@ -70,7 +76,7 @@ def _logged(show: Callable[[Event, str | None], None]) -> Listener:
 def _lines(console: Console) -> Iterator[Listener]:
     def show(event: Event, line: str | None) -> None:
         if line is not None:
-            console.print(line, style=_style(event), markup=False, highlight=False, soft_wrap=True)
+            console.print(Text(line, _style(event)), soft_wrap=True)
 
     yield _logged(show)
 
@@ -78,13 +84,18 @@ def _lines(console: Console) -> Iterator[Listener]:
 @contextmanager
 def _bars(console: Console) -> Iterator[Listener]:
     columns = (
-        bars.TextColumn("{task.description}", table_column=Column(min_width=11, no_wrap=True)),
+        bars.TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(min_width=11, no_wrap=True),
+        ),
         bars.BarColumn(16, table_column=Column(min_width=6, max_width=16)),
         bars.TaskProgressColumn(table_column=Column(min_width=4, no_wrap=True)),
         bars.TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
         bars.TimeRemainingColumn(table_column=Column(min_width=7, no_wrap=True)),
         bars.TextColumn(
             "{task.fields[figures]}",
+            markup=False,
             table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),  # what gives way
         ),
     )
@@ -102,8 +113,7 @@ class _Drawer:
 
     def show(self, event: Event, line: str | None) -> None:
         if isinstance(event, Warned):
-            text = escape(line or "")
-            self.drawing.console.print(f"[{_style(event)}]{text}[/]", highlight=False)
+            self.drawing.console.print(Text(line or "", _style(event)))
         elif isinstance(event, Progress):
             if time.monotonic() - self.moved >= PAUSE:
                 self.moved = time.monotonic()
@@ -111,13 +121,13 @@ class _Drawer:
         elif isinstance(event, StageStarted):
             self.drawing.update(self._bar(event.stage), total=event.steps)
         elif isinstance(event, EpochEnded):
-            self.drawing.update(self._bar(event.stage), figures=escape(_brief(event)))
+            self.drawing.update(self._bar(event.stage), figures=printable(_brief(event)))
         else:
             self._end(event)
 
     def _bar(self, stage: str) -> bars.TaskID:
         if stage not in self.bars:
-            name = escape(stage)
+            name = printable(stage, NAME)
             self.bars[stage] = self.drawing.add_task(name, total=None, figures="")
         return self.bars[stage]
 
@@ -128,7 +138,7 @@ class _Drawer:
         total = self.drawing.tasks[bar].total or 1
         self.drawing.update(bar, total=total, completed=total)
         if note:
-            self.drawing.update(bar, figures=escape(note))
+            self.drawing.update(bar, figures=printable(note))
 
 
 def _style(event: Event) -> str:

@@ -22,24 +22,22 @@ def main(argv: list[str]) -> int:
 
 def show_run(folder: Path) -> None:
     """Write and print the report of the run in `folder`; UserError when it is not finished."""
-    from rich.console import Console
-
     from kdistill.artifacts.result import Result
     from kdistill.artifacts.run_folder import RunFolder
+    from kdistill.cli._screen import screen
     from kdistill.report.terminal import terminal
     from kdistill.report.write import write_report
 
     kept = RunFolder(folder).finished()
     result = Result.read(kept.result)
     write_report(kept)
-    Console().print(terminal(result, kept), crop=False)
+    screen().print(terminal(result, kept), crop=False)
 
 
 def show_sweep(folder: Path) -> None:
     """Write and print the summary of the runs in `folder`; UserError when it holds none."""
-    from rich.console import Console
-
+    from kdistill.cli._screen import screen
     from kdistill.report.sweep.terminal import sweep_terminal
     from kdistill.report.sweep.write import PAGE, write_sweep
 
-    Console().print(sweep_terminal(write_sweep(folder), folder / PAGE), crop=False)
+    screen().print(sweep_terminal(write_sweep(folder), folder / PAGE), crop=False)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kdistill.cli._arguments import Parser
+from kdistill.printable import printable
 
 AT_ONCE = 10_000  # samples, which bounds the memory that the hidden layers take
 
@@ -20,7 +21,6 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
 
     import torch
-    from rich.console import Console
 
     from kdistill.artifacts.files import write_tensors
     from kdistill.errors import UserError
@@ -46,5 +46,5 @@ def main(argv: list[str]) -> int:
         grey = model.chances(part) if args.grey else part  # type: ignore[operator]
         drawn.append((grey * 255).round().to(torch.uint8))
     write_tensors(args.file, {"inputs": torch.cat(drawn)})
-    Console().print(f"{args.count} samples: {args.file}", highlight=False)
+    print(f"{args.count} samples: {printable(args.file)}")
     return 0

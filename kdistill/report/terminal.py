@@ -9,6 +9,7 @@ from kdistill.artifacts.result import Table as Added
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.report import numbers
 from kdistill.report.comparison import Comparison, Line, compare
+from kdistill.report.plain import plain, written
 from kdistill.report.verdict import outcome, verdict
 
 TONES = {"gain": "bold green", "worse": "bold red"}
@@ -18,21 +19,15 @@ def terminal(result: Result, folder: RunFolder) -> Group:
     """The renderable that the command line prints when the run in `folder` is done."""
     compared = compare(result)
     parts: list[RenderableType] = [_table(compared), Text()]
-    parts.append(Text(printable(verdict(result)), style=TONES.get(outcome(result), "bold")))
+    parts.append(plain(verdict(result), TONES.get(outcome(result), "bold")))
     if saved := _savings(compared):
         parts.append(saved)
     for added in result.tables:
         parts += [Text(), *_added(added), Text()]
-    parts.append(Text(printable(_data(result, compared)), style="dim"))
-    parts += [Text(printable(f"WARNING: {text}"), style="bold yellow") for text in result.warnings]
-    # no wrapping inside the path, so that it can be copied
-    parts.append(Text(f"report: {folder.report_html}", overflow="ignore", no_wrap=True))
+    parts.append(plain(_data(result, compared), "dim"))
+    parts += [plain(f"WARNING: {text}", "bold yellow") for text in result.warnings]
+    parts.append(written(folder.report_html))
     return Group(*parts)
-
-
-def printable(text: str) -> str:
-    """`text` without control characters: a stranger's run folder commands no terminal."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _table(compared: Comparison) -> Table:
@@ -52,8 +47,8 @@ def _table(compared: Comparison) -> Table:
 
 def _add(table: Table, line: Line, compared: Comparison, style: str) -> None:
     cells = [line.cells.get(model) for model in compared.models]
-    texts = [Text(printable(cell.text) if cell else "") for cell in cells]
-    table.add_row(Text(printable(line.title)), *texts, style=style)
+    texts = [plain(cell.text if cell else "") for cell in cells]
+    table.add_row(plain(line.title), *texts, style=style)
 
 
 def _intervals(line: Line, compared: Comparison) -> list[str]:
@@ -65,16 +60,16 @@ def _added(added: Added) -> list[RenderableType]:
     """A table that a method added, with its title above and its note below."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for place, heading in enumerate(added.columns):
-        table.add_column(Text(printable(heading)), justify="right" if place else "left")
+        table.add_column(plain(heading), justify="right" if place else "left")
     for row in added.rows:
-        table.add_row(*(Text(printable(numbers.entry(value))) for value in row))
-    note: list[RenderableType] = [Text(printable(added.note), "dim")] if added.note else []
-    return [Text(printable(added.title), "bold"), table, *note]
+        table.add_row(*(plain(numbers.entry(value)) for value in row))
+    note: list[RenderableType] = [plain(added.note, "dim")] if added.note else []
+    return [plain(added.title, "bold"), table, *note]
 
 
 def _savings(compared: Comparison) -> RenderableType | None:
     said = [f"{saving.factor} {saving.phrase}" for saving in compared.savings]
-    return Text(printable(f"Against the teacher: {', '.join(said)}.")) if said else None
+    return plain(f"Against the teacher: {', '.join(said)}.") if said else None
 
 
 def _data(result: Result, compared: Comparison) -> str:

@@ -44,7 +44,7 @@ def test_says_verdict_warnings_source_and_where_the_report_is(result: Result) ->
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "[bold]red[/bold]", "[/nothing]"])
 def test_a_strangers_strings_are_printed_as_text(result: Result, hostile: str) -> None:
     text = printed(replace(result, warnings=[f"a{hostile}b"]))
-    assert f"a{hostile}b".replace("\x1b", "\ufffd") in text
+    assert f"a{hostile}b".replace("\x1b", "\\x1b") in text
     assert "\x1b" not in text
 
 

@@ -6,18 +6,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from kdistill.printable import NAME, printable
+from kdistill.report.plain import plain, written
 from kdistill.report.sweep.table import SweepTable
-from kdistill.report.terminal import printable
 
 
 def sweep_terminal(laid: SweepTable, page: Path) -> Group:
     """The renderable that the command line prints when a sweep is summed up."""
-    parts: list[RenderableType] = [_table(laid), Text(), Text(printable(laid.verdict), "bold")]
-    parts += [Text(printable(answer)) for answer in laid.answers[:-1]]
-    parts += [Text(printable(how), "dim") for how in laid.answers[-1:]]
-    parts += [Text(printable(note), "dim") for note in laid.notes]
-    parts += [Text(printable(problem), "bold yellow") for problem in laid.problems]
-    parts.append(Text(f"report: {page}", overflow="ignore", no_wrap=True))
+    parts: list[RenderableType] = [_table(laid), Text(), plain(laid.verdict, "bold")]
+    parts += [plain(answer) for answer in laid.answers[:-1]]
+    parts += [plain(how, "dim") for how in laid.answers[-1:]]
+    parts += [plain(note, "dim") for note in laid.notes]
+    parts += [plain(problem, "bold yellow") for problem in laid.problems]
+    parts.append(written(page))
     return Group(*parts)
 
 
@@ -25,9 +26,10 @@ def _table(laid: SweepTable) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
     for place, heading in enumerate(laid.head):
         key = place < laid.keys
-        text = printable(heading) if key else printable(heading).replace(" ", "\n", 1)
+        name = printable(heading, NAME)
+        text = name if key else name.replace(" ", "\n", 1)
         table.add_column(Text(text), justify="left" if key else "right", no_wrap=not key)
     for place, row in enumerate(laid.rows):
-        cells = [Text(printable(cell)) for cell in row]
+        cells = [plain(cell) for cell in row]
         table.add_row(*cells, style="bold green" if place == laid.best else "")
     return table
