@@ -6,8 +6,9 @@ from typing import Literal
 from filelock import FileLock
 from torch import Tensor, nn
 
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.environment import versions
-from kdistill.artifacts.files import fingerprint, make_folder, read_tensors, write_tensors
+from kdistill.artifacts.files import fingerprint, make_folder, write_tensors
 from kdistill.engine.predict import predict
 from kdistill.errors import UserError
 from kdistill.events import Warned

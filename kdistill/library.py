@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.configs import read_config
-from kdistill.artifacts.files import read_tensors
 from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.artifacts.weights import load_weights, read_student, read_weights

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill import evaluate
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.result import ModelResult
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill import evaluate_density
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.run_folder import RunFolder, append_line
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.transfer import TrainingSet

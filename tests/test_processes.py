@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.cli import main

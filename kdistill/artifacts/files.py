@@ -3,17 +3,12 @@
 import hashlib
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -83,48 +78,15 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: damaged JSON ({error}); delete it and run again") from None
 
 
-def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    """The arrays in a .npz file; UserError when it is missing or damaged, or holds objects."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        # a pickle could run code; and numpy leaves a damaged file open that it opened itself
-        with path.open("rb") as opened:
-            file = np.load(opened, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ValueError("it is one array; name several with numpy.savez")
-            with file:
-                return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: not a readable .npz file ({error})") from None
-
-
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write named tensors as safetensors, atomically, with a checksum of what they hold."""
     ready = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with replacing(path) as sibling:
-        sibling.write_bytes(save(ready, metadata={CHECKSUM: _checksum(ready)}))
+        sibling.write_bytes(save(ready, metadata={CHECKSUM: checksum(ready)}))
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors in a .safetensors file; UserError when missing or damaged.
-
-    Where the file has a checksum (those written here have), what was changed is noticed too.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            written = (file.metadata() or {}).get(CHECKSUM)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(f"{path}: not a readable .safetensors file ({error})") from None
-    if written not in (None, _checksum(tensors)):
-        raise UserError(f"{path}: damaged (its checksum does not fit); delete it and run again")
-    return tensors
-
-
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Names the tensors and what they hold; see CHECKSUM."""
     return fingerprint(*(part for name in sorted(tensors) for part in (name, tensors[name])))
 
 

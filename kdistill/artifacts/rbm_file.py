@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kdistill.artifacts.files import read_npz, read_tensors
+from kdistill.artifacts.arrays import read_npz, read_tensors
 from kdistill.artifacts.mat_file import read_mat
 from kdistill.errors import UserError
 

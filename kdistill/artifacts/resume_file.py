@@ -4,7 +4,6 @@ What torch.save writes is a zip archive with a checksum for every record, so a f
 short or changed is noticed, and the one written before it is used. No code in it is run.
 """
 
-import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 
 import torch
 
+from kdistill.artifacts.arrays import read_saved
 from kdistill.artifacts.files import replacing, told
+from kdistill.errors import UserError
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
@@ -37,14 +38,12 @@ def read_state(path: Path, complain: Callable[[str], None]) -> dict[str, Any] | 
         if not file.is_file():
             continue
         try:
-            with zipfile.ZipFile(file) as archive:
-                damaged = archive.testzip()
-            if damaged is None:
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-                return state
-        except Exception as error:  # a damaged or foreign file may raise nearly anything there
-            damaged = type(error).__name__
-        complain(f"{file}: a damaged resume point ({damaged}), which is not used")
+            state = read_saved(file, verified=True)
+        except UserError:
+            state = None
+        if isinstance(state, dict):
+            return state
+        complain(f"{file}: a damaged resume point, which is not used")
     return None
 
 

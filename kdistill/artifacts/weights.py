@@ -1,15 +1,13 @@
 """Weights of a network: reading them from strangers' files, and fitting them into a module."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from torch import Tensor, nn
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_saved, read_tensors
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
 
@@ -20,17 +18,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return read_tensors(RunFolder(path).student)
     if path.suffix == ".safetensors":
         return read_tensors(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch remarks on foreign files before it refuses them
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or foreign file may raise nearly anything there
-        raise UserError(
-            f"{path}: not a readable file of plain weights ({type(error).__name__}); "
-            "write one with torch.save(model.state_dict(), path)"
-        ) from None
+    state = read_saved(path)
     for wrapper in ("state_dict", "model"):  # what training scripts wrap their weights in
         if isinstance(state, dict) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]

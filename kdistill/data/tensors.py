@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kdistill.artifacts.files import read_npz, read_tensors
+from kdistill.artifacts.arrays import read_npz, read_tensors
 from kdistill.data.arrays import (
     check_range,
     checked_inputs,

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 from yaml import YAMLError  # type: ignore[import-untyped,unused-ignore]
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.errors import UserError

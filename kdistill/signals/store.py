@@ -16,13 +16,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from kdistill import ranks
-from kdistill.artifacts.files import (
-    fingerprint,
-    make_folder,
-    read_tensors,
-    write_json,
-    write_tensors,
-)
+from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.files import fingerprint, make_folder, write_json, write_tensors
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import in_order
 from kdistill.errors import UserError

@@ -11,14 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from kdistill.artifacts.files import (
-    fingerprint,
-    read_json,
-    read_tensors,
-    replacing,
-    write_json,
-    write_tensors,
-)
+from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.files import fingerprint, read_json, replacing, write_json, write_tensors
 from kdistill.errors import UserError
 
 TENSORS = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.cli import main
 from kdistill.compose import run_config

@@ -10,7 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.compose import compose as parts_of

@@ -8,7 +8,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
-from kdistill.artifacts.files import read_tensors, write_tensors
+from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.weights import load_weights
 from kdistill.config.build import parameters_of, resolve, to_plain
 from kdistill.errors import UserError

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdistill.artifacts.files import read_tensors, write_tensors
+from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
 from kdistill.report.contents import Contents, read

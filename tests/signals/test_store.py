@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import EpochStream, in_order
 from kdistill.events import StageEnded, Warned, silent

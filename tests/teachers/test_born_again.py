@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdistill.artifacts.files import read_tensors
+from kdistill.artifacts.arrays import read_tensors
 from kdistill.data.batch import Batch, Dataset
 from kdistill.data.tensors import from_tensors
 from kdistill.engine.predict import predict

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdistill.artifacts.files import read_tensors, write_tensors, write_text
+from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.files import write_tensors, write_text
 from kdistill.data.batch import Batch, Dataset
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
