@@ -1,6 +1,7 @@
 """Draws a chart as inline SVG that follows the page's colours, with a text alternative."""
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
@@ -11,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from kdistill.report.markup import Markup, element
+from kdistill.printable import printable
+from kdistill.report.markup import Markup, element, words
 
 # colours that stand for the page's own, so that a chart is as legible in the dark
 INK, RULE, PAPER = "#0a0b01", "#0a0b02", "#0a0b03"
@@ -51,6 +53,11 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
+FIGURES = 20_000  # characters that the figures of a chart may take in words
+HEIGHT = 3.1  # inches
+LABEL = 40  # characters of a name in a chart
+
+
 @dataclass(frozen=True)
 class Chart:
     """A drawn chart: what it shows in a few words, and in full for who cannot see it."""
@@ -61,8 +68,9 @@ class Chart:
 
     def figure(self) -> Markup:
         """The chart as a <figure>."""
-        image = element("div", self.svg, role="img", aria_label=f"{self.title}. {self.alternative}")
-        caption = element("p", self.alternative)
+        spoken = words(f"{self.title}. {self.alternative}", FIGURES)
+        image = element("div", self.svg, role="img", aria_label=spoken)
+        caption = element("p", words(self.alternative, FIGURES))
         return element("figure", element("h3", self.title), image, element("figcaption", caption))
 
 
@@ -71,15 +79,27 @@ def draw(
     title: str,
     alternative: str,
     plot: Callable[[Axes], None],
+    height: float = HEIGHT,
 ) -> Chart:
-    """Let `plot` fill the axes of a chart; `name` keeps its ids apart from other charts'."""
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+    """Let `plot` fill the axes of a chart; `name`, letters and digits, keeps its ids apart.
+
+    height: in inches. The page draws letters that the font here lacks; names in very wide letters
+    may run over the edge.
+    """
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from|constrained_layout not applied")
+        figure = Figure(figsize=(4.6, height), layout="constrained")
         plot(figure.add_subplot())
         drawn = StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(drawn, format="svg", transparent=True, metadata=nothing)
     return Chart(title, alternative, _inline(drawn.getvalue(), name))
+
+
+def label(text: str) -> str:
+    """A name as matplotlib may draw it: one that begins with _ would be left out of a legend."""
+    shown = printable(text, LABEL)
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def plain_log(axes: Axes) -> None:

@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from kdistill.artifacts.result import Cost, Measure, ModelResult, Result
 from kdistill.errors import UserError
+from kdistill.printable import NAME, printable
 from kdistill.report import numbers
 
 MODELS = {"teacher": "Teacher", "baseline": "Student alone", "student": "Student distilled"}
@@ -108,7 +109,7 @@ def main_measure(result: Result, model: str) -> Measure | None:
 
 def title(name: str) -> str:
     """A measure's name as people write it."""
-    return TITLES.get(name, name.replace("_", " ").capitalize())
+    return TITLES.get(name, printable(name.replace("_", " ").capitalize(), NAME))
 
 
 def _order(main: str, measured: Iterable[dict[str, Measure]]) -> list[str]:

@@ -14,6 +14,7 @@ from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder, read_lines
 from kdistill.errors import UserError
 from kdistill.measures.calibration import BINS
+from kdistill.printable import NAME, printable
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Contents:
         columns = next((each.shape[1] for each in self.predictions.values() if each.ndim == 2), 0)
         names = self.result.dataset.get("classes")
         if isinstance(names, list) and len(names) == columns:
-            return [str(name) for name in names]
+            return [printable(name, NAME) for name in names]
         return [str(number) for number in range(columns)]
 
 

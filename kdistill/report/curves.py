@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from kdistill.artifacts.result import Result
-from kdistill.report.charts import COLOURS, DASHES, Chart, draw, plain_log
+from kdistill.report.charts import COLOURS, DASHES, Chart, draw, label, plain_log
 from kdistill.report.comparison import MODELS, title
 
 Curve = tuple[list[int], list[float]]  # epochs, values
@@ -111,7 +111,7 @@ def _chart(name: str, heading: str, axis: str, curves: Curves, note: str = "") -
         for stage, (epochs, values) in sorted(curves.items(), key=_teachers_first):
             _plot_stage(axes, stage, epochs, values, labelled)
         axes.set_xlabel("epoch")
-        axes.set_ylabel(axis)
+        axes.set_ylabel(label(axis))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if _spread(curves) > 10:
             plain_log(axes)

@@ -1,6 +1,7 @@
 """report.html: one self-contained page that needs no network and no script."""
 
 from kdistill.artifacts.result import Result
+from kdistill.printable import NAME, printable
 from kdistill.report.charts import Chart
 from kdistill.report.comparison import compare
 from kdistill.report.confusion import confusions
@@ -43,7 +44,7 @@ def html(contents: Contents) -> str:
     result = contents.result
     compared = compare(result)
     return page(
-        f"{result.experiment}: kdistill report",
+        f"{printable(result.experiment, NAME)}: kdistill report",
         _opening(result),
         section("Side by side", figures_table(compared)),
         *(section(table.title, any_table(table)) for table in result.tables),
@@ -67,7 +68,7 @@ def _opening(result: Result) -> Markup:
     warnings = [element("li", element("b", "Warning: "), text) for text in result.warnings]
     note = f"{result.dataset.get('name', '')} ({result.dataset.get('source', '')}). "
     return joined(
-        element("h1", f"{result.experiment}, seed {result.seed}"),
+        element("h1", f"{printable(result.experiment, NAME)}, seed {result.seed}"),
         element("div", *said, class_=f"verdict {kind}"),
         element("ul", *warnings, class_="warnings") if warnings else "",
         element("p", note + str(result.dataset.get("note", "")), class_="note soft"),

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from html import escape
 
 from kdistill.artifacts.result import Table
+from kdistill.printable import NAME, printable
 from kdistill.report import numbers
 from kdistill.report.comparison import Comparison, Line, Member, compare
 from kdistill.report.contents import Contents
@@ -16,7 +18,7 @@ def markdown(contents: Contents) -> str:
     result = contents.result
     compared = compare(result)
     blocks = [
-        f"# {escaped(result.experiment)}",
+        f"# {escaped(printable(result.experiment, NAME))}",
         f"**{escaped(verdict(result))}**",
         *(f"> **Warning:** {escaped(text)}" for text in result.warnings),
         _models(compared),
@@ -34,7 +36,10 @@ def markdown(contents: Contents) -> str:
 
 def escaped(text: str) -> str:
     """`text` on one line, with everything that Markdown or HTML would read as markup quoted."""
-    return re.sub(r"([\\`*_{}\[\]<>|#!~&])", r"\\\1", " ".join(text.split()))
+    text = re.sub(r"([\\`*{}\[\]|#!~])", r"\\\1", printable(_squeezed(text)))
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it is no markup
+    text = re.sub(r"^(\d*)([-+.)])(?=[-+ ]|$)", r"\1\\\2", text)  # the first letters of a list
+    return escape(text, quote=False)
 
 
 def _models(compared: Comparison) -> str:
@@ -83,6 +88,14 @@ def _pairs(heading: str, pairs: Pairs) -> str:
 
 
 def _listing(heading: str, pairs: Pairs) -> str:
-    """A fenced block: nothing in it is markup, once it cannot close the fence."""
-    lines = [" ".join(f"{name}: {value}".split()).replace("`", "'") for name, value in pairs]
+    """A fenced block: nothing in it is markup, once it cannot close the fence.
+
+    What would begin a tag is spelled out, for readers that know no fences.
+    """
+    lines = [printable(_squeezed(f"{name}: {value}")).replace("`", "'") for name, value in pairs]
+    lines = [re.sub(r"<(?=[A-Za-z/!?])", r"\\x3c", line) for line in lines]
     return "\n".join([f"## {heading}\n", "```text", *lines, "```"]) if pairs else ""
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[ \n\r\t\xa0]+", " ", text).strip()

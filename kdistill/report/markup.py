@@ -2,6 +2,8 @@
 
 from html import escape
 
+from kdistill.printable import LONGEST, printable
+
 VOID = ("img",)  # has neither content nor an end
 
 
@@ -12,7 +14,7 @@ class Markup(str):
 def element(tag: str, *children: str, **attributes: str) -> Markup:
     """`<tag attributes>children</tag>`; class_ is written class, aria_label aria-label."""
     opened = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        f' {name.rstrip("_").replace("_", "-")}="{safe(value)}"'
         for name, value in attributes.items()
     )
     if tag in VOID:
@@ -21,8 +23,13 @@ def element(tag: str, *children: str, **attributes: str) -> Markup:
     return Markup(f"<{tag}{opened}>{inner}</{tag}>")
 
 
-def safe(text: str) -> str:
-    return text if isinstance(text, Markup) else escape(text)
+def safe(text: str) -> Markup:
+    return text if isinstance(text, Markup) else words(text)
+
+
+def words(text: str, limit: int = LONGEST) -> Markup:
+    """`text` as content or as the value of an attribute, printable and escaped."""
+    return Markup(escape(printable(text, limit, lines=True)))
 
 
 def joined(*parts: str) -> Markup:

@@ -7,11 +7,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from kdistill.report.markup import Markup
+
 CHANNELS = (1, 3)  # grey, colour
 LARGEST = 192  # pixels of the longer side in the page
 
 
-def data_uri(inputs: Tensor, largest: int = LARGEST) -> str | None:
+def data_uri(inputs: Tensor, largest: int = LARGEST) -> Markup | None:
     """A data: URI of one input [1 or 3, height, width]; None for what is no image.
 
     uint8 is drawn as it is; floats are stretched from their least to their greatest value.
@@ -25,7 +27,7 @@ def data_uri(inputs: Tensor, largest: int = LARGEST) -> str | None:
     image.thumbnail((largest, largest))
     written = BytesIO()
     image.save(written, "PNG", optimize=True)
-    return f"data:image/png;base64,{b64encode(written.getvalue()).decode()}"
+    return Markup(f"data:image/png;base64,{b64encode(written.getvalue()).decode()}")
 
 
 def _stretched(values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kdistill.artifacts.result import Measure, Result
 from kdistill.report import numbers
-from kdistill.report.charts import COLOURS, MARKERS, Chart, draw
+from kdistill.report.charts import COLOURS, MARKERS, Chart, draw, label
 from kdistill.report.comparison import MODELS, title
 
 SHIFT = {"teacher": 0, "baseline": -0.02, "student": 0.02}  # of the width: same sizes stand apart
@@ -43,7 +43,7 @@ def tradeoff(result: Result) -> Chart | None:
         axes.margins(y=0.15)
         axes.yaxis.set_major_locator(MaxNLocator(8, integer=counted))
         axes.set_xlabel("parameters")
-        axes.set_ylabel(title(result.main))
+        axes.set_ylabel(label(title(result.main)))
         axes.legend()
 
     heading = f"{title(result.main)} against size"

@@ -55,9 +55,9 @@ def test_a_strangers_strings_are_no_markup(folder: RunFolder, result: Result) ->
     environment = {"host": "```\n<b>out</b>"}
     replace(result, warnings=[hostile], environment=environment).write(folder.result)
     text = markdown(read(folder))
-    assert r"\<img src=x\> \# \*big\* \[a\](http://b) \| cell" in text
+    assert r"&lt;img src=x&gt; \# \*big\* \[a\](http://b) \| cell" in text
     assert text.count("```") == 4
-    assert "host: ''' <b>out</b>" in text
+    assert r"host: ''' \x3cb>out\x3c/b>" in text
 
 
 def test_an_unfinished_run_is_refused(folder: RunFolder) -> None:
@@ -73,7 +73,7 @@ def test_an_added_table_stands_with_its_note(folder: RunFolder) -> None:
         "| specialists | cases | gain, % |",
         "| --- | ---: | ---: |",
         "| none | 12,345 | 0.00 |",
-        r"| \<b\>1-2\</b\> | 1 | -3.142 |",
+        r"| &lt;b&gt;1-2&lt;/b&gt; | 1 | -3.142 |",
         "| 3 |  |  |",
         "",
         r"Gain in \*top\* answers.",

@@ -6,7 +6,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from kdistill.report import numbers
-from kdistill.report.charts import COLOURS, DASHES, LINES, MARKERS, Chart, draw, plain_log
+from kdistill.report.charts import (
+    COLOURS,
+    DASHES,
+    HEIGHT,
+    LINES,
+    MARKERS,
+    Chart,
+    draw,
+    label,
+    plain_log,
+)
 from kdistill.report.comparison import MODELS, title
 from kdistill.report.sweep.names import settings, short
 from kdistill.report.sweep.summary import Row, Spread, Sweep
@@ -14,6 +24,8 @@ from kdistill.report.sweep.values import number
 
 APART = 4  # greatest mean over least above which lines would hide each other's shape
 DECADE = 10  # greatest value over least from which the axis is logarithmic
+NARROW = 24  # letters of a name up to which two stand side by side in the legend
+ROW = 0.17  # inches of a row of the legend
 STYLES = [(colour, *form) for form in (("-", "o"), ("--", "s"), (":", "^")) for colour in LINES]
 
 
@@ -29,12 +41,12 @@ class Line:
 def sweep_charts(sweep: Sweep) -> list[Chart]:
     """Charts of the main measure and of the NLL for each key that takes two numbers or more."""
     charts = []
-    for place, label in enumerate(short(sweep.keys)):
-        for measure in dict.fromkeys((sweep.main, "nll")):
+    for place, key in enumerate(short(sweep.keys)):
+        for at, measure in enumerate(dict.fromkeys((sweep.main, "nll"))):
             lines = _lines(sweep, measure, place)
             values = sorted({value for line in lines for value in line.points})
             if len(values) > 1:
-                charts.append(_chart(measure, f"sweep{place}{measure}", label, lines, values))
+                charts.append(_chart(measure, f"sweep{place}x{at}", key, lines, values))
     return charts
 
 
@@ -46,24 +58,27 @@ def _lines(sweep: Sweep, measure: str, place: int) -> list[Line]:
         lines = [_line(MODELS[m], styles[m], found[""], m, measure, place) for m in MODELS]
     else:
         lines = [
-            _line(label, STYLES[at % len(STYLES)], rows, "student", measure, place)
-            for at, (label, rows) in enumerate(found.items())
+            _line(setting, STYLES[at % len(STYLES)], rows, "student", measure, place)
+            for at, (setting, rows) in enumerate(found.items())
         ]
     return [line for line in lines if line.points]
 
 
 def _line(
-    label: str, style: tuple[str, str, str], rows: list[Row], model: str, measure: str, place: int
+    name: str, style: tuple[str, str, str], rows: list[Row], model: str, measure: str, place: int
 ) -> Line:
     points = {}
     for row in rows:
         value, spread = number(row.values[place]), row.spread(model, measure)
         if value is not None and spread:
             points[value] = spread
-    return Line(label, style, dict(sorted(points.items())))
+    return Line(name, style, dict(sorted(points.items())))
 
 
 def _chart(measure: str, name: str, key: str, lines: list[Line], values: list[float]) -> Chart:
+    columns = 2 if all(len(line.label) <= NARROW for line in lines) else 1
+    height = HEIGHT + ROW * max(0, len(lines) // columns - 2)
+
     def plot(axes: Axes) -> None:
         for line in lines:
             _plot_line(axes, line)
@@ -71,13 +86,14 @@ def _chart(measure: str, name: str, key: str, lines: list[Line], values: list[fl
             axes.set_xscale("log")
         axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel(key)
-        axes.set_ylabel(title(measure))
+        axes.set_xlabel(label(key))
+        axes.set_ylabel(label(title(measure)))
         if _least_to_greatest(lines) > APART:
             plain_log(axes)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above: curves go anywhere
+        # above: curves go anywhere
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
 
-    return draw(name, f"{title(measure)} over {key}", _described(lines, key), plot)
+    return draw(name, f"{title(measure)} over {key}", _described(lines, key), plot, height)
 
 
 def _least_to_greatest(lines: list[Line]) -> float:
@@ -89,7 +105,8 @@ def _least_to_greatest(lines: list[Line]) -> float:
 def _plot_line(axes: Axes, line: Line) -> None:
     colour, dash, mark = line.style
     means = [spread.mean for spread in line.points.values()]
-    axes.plot(list(line.points), means, dash, marker=mark, ms=4, color=colour, label=line.label)
+    name = label(line.label)
+    axes.plot(list(line.points), means, dash, marker=mark, ms=4, color=colour, label=name)
     banded = {x: s for x, s in line.points.items() if s.deviation is not None}
     low, high = (
         [s.mean + sign * (s.deviation or 0.0) for s in banded.values()] for sign in (-1, 1)

@@ -3,10 +3,14 @@
 import csv
 from io import StringIO
 
+from kdistill.printable import printable
 from kdistill.report.comparison import MODELS
 from kdistill.report.sweep.summary import VALIDATION, Row, Sweep, measured
+from kdistill.report.sweep.values import number
 
 STATES = ("finished", "failed", "unfinished")
+# what a spreadsheet computes when a cell begins with it; the last four are wide letters
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def sweep_csv(sweep: Sweep) -> str:
@@ -18,14 +22,20 @@ def sweep_csv(sweep: Sweep) -> str:
     ]
     written = StringIO()
     lines = csv.writer(written, lineterminator="\n")
-    lines.writerow(head)
+    lines.writerow(map(cell, head))
     for row in sweep.rows:
         figures = [text for column in columns for text in _figures(row, *column)]
         states = [row.count(state) for state in STATES]
         p = None if row is sweep.best else sweep.p_value(row)
-        best = int(row is sweep.best)
-        lines.writerow([*row.values, *states, best, "" if p is None else repr(p), *figures])
+        judged = [int(row is sweep.best), "" if p is None else repr(p)]
+        lines.writerow([*map(cell, row.values), *states, *judged, *figures])
     return written.getvalue()
+
+
+def cell(text: str) -> str:
+    """`text` on one line; one that a spreadsheet would compute begins with an apostrophe."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(FORMULA) and number(shown) is None else shown
 
 
 def _columns(sweep: Sweep) -> list[tuple[str, str]]:

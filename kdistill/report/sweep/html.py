@@ -1,5 +1,6 @@
 """sweep.html: the summary of a sweep as one self-contained page, with links to its runs."""
 
+import os
 from urllib.parse import quote
 
 from kdistill.report.markup import Markup, element, joined
@@ -81,5 +82,5 @@ def _told(job: Job) -> str:
 def _link(text: str, job: Job) -> Markup:
     if not job.folder.report_html.is_file():
         return element("span", text)
-    href = f"{quote(job.folder.path.name)}/{job.folder.report_html.name}"
+    href = f"{quote(os.fsencode(job.folder.path.name))}/{job.folder.report_html.name}"
     return element("a", text, href=href)
