@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Measure, ModelResult
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json_lines
 from kdistill.data.batch import Examples
 from kdistill.data.randomness import derived
 from kdistill.engine.predict import predict
@@ -168,7 +169,7 @@ def partitions(
     if not isinstance(rbm, RBM):
         return []
     assert isinstance(parts.measure, Density)
-    trained = {line["stage"]: float(line["seconds"]) for line in read_lines(folder.stages)}
+    trained = {line["stage"]: float(line["seconds"]) for line in read_json_lines(folder.stages)}
     spent = {name: trained.get(name, 0.0) + each.seconds for name, each in samples.items()}
     chains = samples["teacher"].seconds
     proposals = [

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.configs import read_config
 from kdistill.artifacts.result import ModelResult, Result
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json_lines
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
 from kdistill.data.loader import LoaderSet
@@ -57,7 +58,7 @@ class Run:
 
         An interrupted run may write an epoch again: its later line counts.
         """
-        lines = read_lines(RunFolder(self.folder).history)
+        lines = read_json_lines(RunFolder(self.folder).history)
         return list({(line["stage"], line["epoch"]): line for line in lines}.values())
 
     @property

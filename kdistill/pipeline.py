@@ -12,14 +12,10 @@ from torch import nn
 
 from kdistill import ranks
 from kdistill.artifacts.environment import environment
-from kdistill.artifacts.files import (
-    read_json,
-    write_json,
-    write_tensors,
-    write_text,
-)
+from kdistill.artifacts.files import write_json, write_tensors, write_text
 from kdistill.artifacts.result import Result
-from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
+from kdistill.artifacts.run_folder import RunFolder, append_line
+from kdistill.artifacts.text import read_json, read_json_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
 from kdistill.data.batch import Stream
@@ -220,8 +216,8 @@ class Work:
         for warning in found.warnings:
             self.tell(Warned(warning))
         self.tell(StageEnded("evaluate", time.monotonic() - started))
-        seconds = seconds_of(read_lines(folder.stages))
-        told = dict.fromkeys(line["message"] for line in read_lines(folder.warnings))
+        seconds = seconds_of(read_json_lines(folder.stages))
+        told = dict.fromkeys(line["message"] for line in read_json_lines(folder.warnings))
         result = result_of(parts, found, signals, seconds, [*told])
         result.write(folder.result)
         write_report(folder)

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kdistill.artifacts.files import read_json
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json, read_json_lines
 
 RUN = [
     *("+experiment=mnist_ensemble", "dataset.source=bundled", "teacher.members=2"),
@@ -105,8 +105,8 @@ def differences(one: RunFolder, other: RunFolder) -> Iterator[str]:
         yield "measures differ"
     if epochs(one) != epochs(other):
         yield "histories differ"
-    stages = list(dict.fromkeys(line["stage"] for line in read_lines(other.history)))
-    order = [stages.index(line["stage"]) for line in read_lines(other.history)]
+    stages = list(dict.fromkeys(line["stage"] for line in read_json_lines(other.history)))
+    order = [stages.index(line["stage"]) for line in read_json_lines(other.history)]
     if order != sorted(order):
         yield "a finished stage was trained again"
     if other.work.exists():
@@ -120,7 +120,7 @@ def measures(folder: RunFolder) -> dict[str, Any]:
 
 def epochs(folder: RunFolder) -> dict[tuple[str, int], Any]:
     """Loss terms and validation of each epoch; one that was done twice counts once."""
-    lines = read_lines(folder.history)
+    lines = read_json_lines(folder.history)
     return {(line["stage"], line["epoch"]): (line["terms"], line["validation"]) for line in lines}
 
 

@@ -12,7 +12,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json_lines
 from kdistill.cli import main
 from kdistill.compose import recipe, run_config
 from kdistill.config.build import to_plain
@@ -123,7 +124,7 @@ def test_it_runs_when_made_small(path: Path, tmp_path: Path) -> None:
     for name, network in result.models.items():
         assert network is None or network.measures[result.main].n == 400, name
     losses: dict[str, list[float]] = {}
-    for line in read_lines(folder.history):
+    for line in read_json_lines(folder.history):
         losses.setdefault(line["stage"], []).append(line["terms"]["total"])
     assert "student" in losses
     for stage, values in losses.items():  # an RBM's is no measure of progress

@@ -12,7 +12,8 @@ import torch
 
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.result import Result
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json_lines
 from kdistill.cli import main
 
 WORDS = [
@@ -49,7 +50,7 @@ def test_two_processes_make_the_run_of_one(
     assert main(["train", *words, "hydra.run.dir=one"]) == 0
     one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
     close(one, two)
-    assert len(read_lines(two.history)) == len(read_lines(one.history))
+    assert len(read_json_lines(two.history)) == len(read_json_lines(one.history))
     result = Result.read(two.result)
     assert "2 processes (ddp)" in result.environment["device"]
     assert result.signals["asked"] == 1197 == Result.read(one.result).signals["asked"]
@@ -78,7 +79,7 @@ def test_sigterm_leaves_a_point_that_one_process_goes_on_from(tmp_path: Path) ->
     process = subprocess.Popen(
         [*PROGRAM, "train", *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
-    while process.poll() is None and len(read_lines(two.history)) < 4:
+    while process.poll() is None and len(read_json_lines(two.history)) < 4:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGTERM)
     _, told = process.communicate(timeout=120)

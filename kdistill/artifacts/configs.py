@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from kdistill.artifacts.text import read_yaml
 from kdistill.errors import UserError
 
 ABSENT = "(absent)"
@@ -15,13 +14,7 @@ CARRYING_OUT = ("device", "cache", "save_every")
 
 def read_config(file: Path) -> dict[str, Any]:
     """config.yaml of a run; UserError when it is missing or damaged."""
-    try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise UserError(f"{file}: damaged YAML ({said}); restore it or remove the run") from None
+    config = read_yaml(file)
     if not isinstance(config, dict):
         raise UserError(f"{file}: damaged; it must hold the config of a run")
     return config

@@ -1,11 +1,18 @@
 """What a run ran on: versions, machine and the commit of the user's checkout."""
 
+import os
 import platform
-import subprocess
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from kdistill.artifacts.text import read_text
+from kdistill.errors import UserError
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # SHA-1, SHA-256
+_REFERENCE = re.compile(r"refs(/(?!\.)[^/\0-\x20]+)+")  # no part begins with a dot: no ..
 
 
 def versions() -> dict[str, str]:
@@ -24,7 +31,7 @@ def environment(device: str) -> dict[str, Any]:
         "processor": _processor(),
         "device": device,
         "command": sys.argv,
-        "commit": _commit(),
+        "commit": commit(Path.cwd()),
     }
 
 
@@ -37,11 +44,43 @@ def _processor() -> str:
     return models[0].split(":", 1)[1].strip() if models else platform.processor()
 
 
-def _commit() -> str | None:
-    """The commit of the current folder, with + when it has changes; None outside a checkout."""
-    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+def commit(folder: Path) -> str | None:
+    """12 digits of the commit that is checked out in `folder` or above it; None outside a checkout.
+
+    What .git says is read as text, and no git is asked: the settings of a stranger's checkout can
+    name programs that git runs.
+    """
+    for above in (folder, *folder.parents):
+        if os.path.exists(above / ".git"):  # False also where that may not be known
+            return (_checked_out(above / ".git") or "")[:12] or None
+    return None
+
+
+def _checked_out(entry: Path) -> str | None:
+    """HEAD of a checkout; its `entry` is .git, a folder, or a file of a worktree or submodule."""
+    home = entry if os.path.isdir(entry) else entry.parent / _line(entry).removeprefix("gitdir: ")
+    common = home / _line(home / "commondir")  # of a worktree: where its branches are
+    said = _line(home / "HEAD")
+    for _ in range(5):  # a reference may name another
+        name = said.removeprefix("ref: ")
+        if name == said or not _REFERENCE.fullmatch(name):
+            break
+        said = _line(home / name) or _line(common / name) or _packed(common, name)
+    return said if _COMMIT.fullmatch(said) else None
+
+
+def _packed(common: Path, name: str) -> str:
+    lines = (line.partition(" ") for line in _text(common / "packed-refs").splitlines())
+    return next((commit for commit, _, reference in lines if reference == name), "")
+
+
+def _line(file: Path) -> str:
+    return _text(file).partition("\n")[0].strip()
+
+
+def _text(file: Path) -> str:
+    """'' where there is no such file, or none that can be read as text."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
+        return read_text(file)
+    except UserError:
+        return ""

@@ -22,6 +22,8 @@ def open_regular(path: Path) -> BinaryIO:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:  # a name with a NUL in it
+        raise UserError(f"{path!r}: cannot be read ({error})") from None
     mode = os.fstat(descriptor).st_mode
     if not S_ISREG(mode):
         os.close(descriptor)

@@ -5,7 +5,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from kdistill.artifacts.files import read_json, write_json
+from kdistill.artifacts.files import write_json
+from kdistill.artifacts.text import read_json
 from kdistill.errors import UserError
 
 SCHEMA = 1

@@ -202,24 +202,3 @@ def mend(path: Path) -> None:
     """Cut off a last line of a .jsonl file that a crash cut short: the next must stand alone."""
     if path.is_file() and (text := path.read_bytes()) and not text.endswith(b"\n"):
         write_text(path, text[: text.rfind(b"\n") + 1].decode("utf-8", errors="replace"))
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Every whole line of a .jsonl file; a last line that a crash cut short is left out.
-
-    UserError naming the line when another is damaged.
-    """
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    return [_parsed(line, f"{path}:{at}") for at, line in enumerate(lines, 1) if line]
-
-
-def _parsed(line: str, place: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError:
-        value = None
-    if not isinstance(value, dict):
-        raise UserError(f"{place}: damaged; it must be a line of JSON, delete it")
-    return value

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor, nn
 
 from kdistill.artifacts.arrays import read_saved, read_tensors
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_yaml
 from kdistill.errors import UserError
 
 
@@ -75,10 +75,7 @@ def student_config(path: Path) -> dict[str, Any] | None:
 
 def read_student(file: Path) -> dict[str, Any]:
     """student.yaml: model (its config), input_shape and classes; UserError when it is damaged."""
-    try:
-        about = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        about = None
+    about = read_yaml(file)
     kinds = {"model": dict, "input_shape": list, "classes": list}
     if not isinstance(about, dict) or not all(
         isinstance(about.get(name), kind) for name, kind in kinds.items()

@@ -1,6 +1,5 @@
 """`kdistill cache [list|clean]`: the stored teachers and answers that later runs reuse."""
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from kdistill.artifacts.text import read_json
 from kdistill.cli._arguments import Parser
 from kdistill.errors import UserError
 from kdistill.paths import cache_folder
@@ -52,14 +52,15 @@ def entries() -> Iterator[Entry]:
 def _entry(path: Path, kind: str, name: str) -> Entry:
     """What `path` holds; one that a crash left without its description can still be removed."""
     try:
-        said = json.loads((path / name).read_text(encoding="utf-8"))
+        said = read_json(path / name)
         created = datetime.fromisoformat(said["created"])
+        created = created.astimezone(timezone.utc)
         description, seconds = str(said["description"]), float(said["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):  # a year that no clock has
         created = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
         description, seconds = "(unfinished)", 0.0
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return Entry(path, kind, description, size, created.astimezone(timezone.utc), seconds)
+    return Entry(path, kind, description, size, created, seconds)
 
 
 def show(stored: list[Entry]) -> int:

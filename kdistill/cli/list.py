@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from kdistill.artifacts.text import read_text
 from kdistill.cli._arguments import Parser
 from kdistill.errors import UserError, did_you_mean
 from kdistill.paths import CONFIG_DIR, user_configs
@@ -73,11 +74,11 @@ def texts(folders: list[Path], group: str, option: str) -> Iterator[str]:
     if option not in found:
         near = did_you_mean(option, found) or f"; choose from {', '.join(sorted(found))}"
         raise UserError(f"{group} has no option {option!r}{near}")
-    text = found[option].read_text(encoding="utf-8")
+    text = read_text(found[option])
     yield text
     for part in re.findall(r"^ *- (_\w+)$", text, re.MULTILINE):
         paths = (folder / group / f"{part}.yaml" for folder in folders)
-        yield from (path.read_text(encoding="utf-8") for path in paths if path.is_file())
+        yield from (read_text(path) for path in paths if path.is_file())
 
 
 def files(folders: list[Path], group: str) -> dict[str, Path]:
@@ -97,8 +98,7 @@ def files(folders: list[Path], group: str) -> dict[str, Path]:
 
 def description(path: Path) -> str:
     """The second comment line of a config; the first is the command that uses it."""
-    with path.open(encoding="utf-8") as file:
-        comments = [line for _, line in zip(range(10), file, strict=False) if line[0] == "#"]
+    comments = [line for line in read_text(path).splitlines()[:10] if line[:1] == "#"]
     spoken = [line.lstrip("# ").strip() for line in comments if "@package" not in line]
     return spoken[1] if len(spoken) > 1 else ""
 

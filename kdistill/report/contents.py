@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
-from yaml import YAMLError  # type: ignore[import-untyped,unused-ignore]
 
 from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.configs import read_config
 from kdistill.artifacts.result import Result
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json_lines
 from kdistill.errors import UserError
 from kdistill.measures.calibration import BINS
 from kdistill.printable import NAME, printable
@@ -66,19 +65,12 @@ def read(folder: RunFolder) -> Contents:
     index = densities.pop("index", None)
     if any(each.shape != getattr(index, "shape", None) for each in densities.values()):
         raise UserError(f"{folder.densities}: damaged; its tensors are not of the same cases")
-    history = read_lines(folder.history)
+    history = read_json_lines(folder.history)
     return Contents(result, _config(folder), history, predictions, gallery, densities, samples)
 
 
 def _config(folder: RunFolder) -> dict[str, Any]:
-    if not folder.config.is_file():
-        return {}
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(folder.config), resolve=False)
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{folder.config}: damaged YAML ({reason})") from None
-    return {str(key): value for key, value in config.items()} if isinstance(config, dict) else {}
+    return read_config(folder.config) if folder.config.is_file() else {}
 
 
 def _check(folder: RunFolder, predictions: dict[str, Tensor], gallery: dict[str, Tensor]) -> None:

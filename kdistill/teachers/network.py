@@ -16,10 +16,10 @@ from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import (
     fingerprint,
     make_folder,
-    read_json,
     write_json,
     write_tensors,
 )
+from kdistill.artifacts.text import read_json
 from kdistill.artifacts.weights import load_weights, read_weights, student_config
 from kdistill.config.build import build, sources
 from kdistill.data.augmentation import Augmentation

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from torch import nn
 
 from kdistill import ranks
-from kdistill.artifacts.files import fingerprint, make_folder, read_json, write_json
+from kdistill.artifacts.files import fingerprint, make_folder, write_json
 from kdistill.artifacts.result import Table
+from kdistill.artifacts.text import read_json
 from kdistill.config.build import build
 from kdistill.data.batch import Batch, Dataset
 from kdistill.data.randomness import derived

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from kdistill.artifacts.arrays import read_tensors
-from kdistill.artifacts.files import fingerprint, read_json, replacing, write_json, write_tensors
+from kdistill.artifacts.files import fingerprint, replacing, write_json, write_tensors
+from kdistill.artifacts.text import read_json
 from kdistill.errors import UserError
 
 TENSORS = {

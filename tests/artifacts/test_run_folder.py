@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from kdistill.artifacts.files import write_json
-from kdistill.artifacts.run_folder import RunFolder, append_line, read_lines
+from kdistill.artifacts.run_folder import RunFolder, append_line
+from kdistill.artifacts.text import read_json_lines
 from kdistill.errors import Occupied, UserError
 
 
@@ -36,10 +37,10 @@ def test_every_file_of_a_run_has_its_own_name(tmp_path: Path) -> None:
 
 def test_lines_appended_are_lines_read(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    assert read_lines(path) == []
+    assert read_json_lines(path) == []
     for epoch in range(3):
         append_line(path, {"epoch": epoch, "stage": "é\n"})
-    assert read_lines(path) == [{"epoch": epoch, "stage": "é\n"} for epoch in range(3)]
+    assert read_json_lines(path) == [{"epoch": epoch, "stage": "é\n"} for epoch in range(3)]
 
 
 def test_a_last_line_cut_anywhere_is_left_out(tmp_path: Path) -> None:
@@ -50,9 +51,9 @@ def test_a_last_line_cut_anywhere_is_left_out(tmp_path: Path) -> None:
     first = whole.index(b"\n") + 1
     for length in range(first, len(whole)):
         path.write_bytes(whole[:length])
-        assert read_lines(path) == [{"epoch": 1}]
+        assert read_json_lines(path) == [{"epoch": 1}]
     path.write_bytes(whole)
-    assert len(read_lines(path)) == 2
+    assert len(read_json_lines(path)) == 2
 
 
 @pytest.mark.parametrize("damage", [b'{"epoch": ', b"\xff\xfe", b"3"])
@@ -60,7 +61,7 @@ def test_a_damaged_line_before_the_last_is_named(damage: bytes, tmp_path: Path) 
     path = tmp_path / "history.jsonl"
     path.write_bytes(b'{"epoch": 1}\n' + damage + b'\n{"epoch": 3}\n')
     with pytest.raises(UserError, match=r"history\.jsonl:2: damaged") as told:
-        read_lines(path)
+        read_json_lines(path)
     assert "\n" not in str(told.value)
 
 
@@ -81,7 +82,7 @@ def test_a_run_of_the_same_config_goes_on_with_what_is_there(tmp_path: Path) -> 
     folder.student.write_text("weights")
     folder.begin({**CONFIG, "device": {"threads": 2}})
     append_line(folder.history, {"epoch": 2})
-    assert read_lines(folder.history) == [{"epoch": 1}, {"epoch": 2}]
+    assert read_json_lines(folder.history) == [{"epoch": 1}, {"epoch": 2}]
     assert folder.student.read_text() == "weights"
 
 

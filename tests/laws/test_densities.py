@@ -9,7 +9,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from kdistill.artifacts.arrays import read_tensors
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json_lines
 from kdistill.cli import main
 from kdistill.compose import run_config
 from kdistill.config.build import build, parameters_of, resolve, to_plain
@@ -91,7 +92,9 @@ def test_every_option_is_tried_here() -> None:
 def test_a_run_is_whole(loss: str, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     result = run_config(config(f"loss={loss}", *LOSSES[loss]), folder.path, silent)
-    losses = [line["terms"] for line in read_lines(folder.history) if line["stage"] == "student"]
+    losses = [
+        line["terms"] for line in read_json_lines(folder.history) if line["stage"] == "student"
+    ]
     term = "kl" if loss == "reverse_kl" else "total"
     assert losses[-1][term] < losses[0][term]
     ways = [row[0] for row in result.tables[0].rows]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from kdistill.artifacts.files import read_json
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json
 from kdistill.compose import run_config
 from kdistill.config.build import to_plain
 from kdistill.events import Event, Progress, silent

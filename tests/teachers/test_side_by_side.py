@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from kdistill.artifacts.files import read_json
+from kdistill.artifacts.text import read_json
 from kdistill.data.batch import Dataset
 from kdistill.data.tensors import from_tensors
 from kdistill.engine.process import Process

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from kdistill.artifacts.run_folder import RunFolder, read_lines
+from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json_lines
 from kdistill.cli import main
 from kdistill.errors import UserError
 from kdistill.teachers.ensemble import Ensemble
@@ -94,7 +95,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 def epochs(folder: RunFolder) -> Counter[str]:
     """How many of each stage are told."""
-    return Counter(line["stage"] for line in read_lines(folder.history))
+    return Counter(line["stage"] for line in read_json_lines(folder.history))
 
 
 def stopped(words: list[str], folder: RunFolder, how: Callable[[int], Any]) -> tuple[int, str]:
@@ -153,6 +154,6 @@ def test_stopped_they_leave_resume_points_and_end_up_the_same(
     assert main(resume) == 0
     assert folder.student.read_bytes() == undisturbed.student.read_bytes()
     assert folder.teacher.read_text() == undisturbed.teacher.read_text()
-    told = Counter((line["stage"], line["epoch"]) for line in read_lines(folder.history))
+    told = Counter((line["stage"], line["epoch"]) for line in read_json_lines(folder.history))
     assert set(told.values()) == {1}  # none lost, none repeated
     assert len(told) == 2 * EPOCHS + 1

@@ -5,12 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kdistill.artifacts.configs import read_config
-from kdistill.artifacts.files import read_json
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
+from kdistill.artifacts.text import read_json, read_yaml
 from kdistill.errors import UserError
 from kdistill.report.sweep.values import canonical, value_at
 
@@ -91,10 +89,7 @@ def _read(folder: RunFolder) -> Job:
 def _overrides(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
-    try:
-        words = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        words = None
+    words = read_yaml(file)
     if not isinstance(words, list):
         raise UserError(f"{file}: damaged; it must be a list of overrides")
     parts = [str(word).lstrip("+~").partition("=") for word in words]

@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
+from kdistill.artifacts.text import parse_yaml
 
 
 def canonical(value: Any) -> str:
     """`value` (of a config, or a word of the command line) as YAML writes it: 1.0, '1' are 1."""
+    return _written(_read(value) if isinstance(value, str) else value)
+
+
+def _written(value: Any) -> str:
+    """`value` as text, and the texts in it as they stand, but for numbers."""
     if isinstance(value, str):
-        value = _read(value)
+        found = number(value)
+        return value if found is None else _number(found)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -17,9 +23,9 @@ def canonical(value: Any) -> str:
     if isinstance(value, (int, float)):
         return _number(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(canonical, value))}]"
+        return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}: {canonical(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {_written(each)}' for key, each in value.items())}}}"
     return str(value)
 
 
@@ -48,8 +54,8 @@ def _read(text: str) -> Any:
     if found is not None:
         return found
     try:
-        return yaml.safe_load(text) if text else text
-    except (yaml.YAMLError, ValueError):  # a date that is none, say
+        return parse_yaml(text) if text else text
+    except ValueError:
         return text
 
 
