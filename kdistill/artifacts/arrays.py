@@ -131,6 +131,15 @@ def _check_pickles(file: BinaryIO) -> None:
         raise ValueError("its tensors are larger than the file")
 
 
+def oddity(tensor: Tensor) -> str:
+    """What keeps `tensor` from being plain numbers one beside the other; "" where it is that."""
+    if tensor.is_nested:
+        return "nested"
+    if tensor.layout != torch.strided:
+        return "sparse"
+    return "quantised" if tensor.is_quantized else "without values" if tensor.is_meta else ""
+
+
 @contextmanager
 def _readable(path: Path, kind: str, remedy: str = "") -> Iterator[None]:
     """Turn what a library raises over the content of `path` into one line."""

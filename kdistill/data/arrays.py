@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kdistill.artifacts.arrays import oddity
 from kdistill.errors import UserError
 
 
@@ -34,10 +35,12 @@ def checked_labels(name: str, array: Any, count: int) -> Tensor:
         raise UserError(
             f"{name} must have the shape [{count}], one for each input, it is {_shape(labels)}"
         )
+    wrapped = 2**64 if labels.dtype == torch.uint64 else 0  # what a sign stands for
     labels = labels.long()
     if (labels < 0).any():
         row = int((labels < 0).nonzero()[0])
-        raise UserError(f"{name}[{row}] is {int(labels[row])}; labels are >= 0")
+        value = int(labels[row]) + wrapped
+        raise UserError(f"{name}[{row}] is {value}; labels are >= 0 and below 2^63")
     return labels
 
 
@@ -71,28 +74,13 @@ def check_bits(inputs: Tensor, name: str) -> None:
         )
 
 
-def class_names(classes: int | list[str] | None, labels: Tensor | None) -> tuple[str, ...]:
-    """Names in the order of the labels: as given, or counted; UserError when there are not two."""
-    if isinstance(classes, list):
-        names = tuple(map(str, classes))
-        if len(set(names)) < len(names):
-            raise UserError(f"dataset.classes: the names must differ, got {', '.join(names)}")
-    elif classes is not None:
-        names = tuple(map(str, range(classes)))
-    elif labels is not None:
-        names = tuple(map(str, range(int(labels.max()) + 1)))
-    else:
-        raise UserError("dataset.classes must be given where there are no train_labels")
-    if len(names) < 2:
-        raise UserError(f"dataset.classes: two or more classes are needed, got {len(names)}")
-    return names
-
-
 def _tensor(name: str, array: Any) -> Tensor:
     if isinstance(array, Tensor):
+        if odd := oddity(array):
+            raise UserError(f"{name} must be numbers one beside the other, it is {odd}")
         return array.detach().cpu()
     array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:  # torch has no longer ones
         raise UserError(f"{name} must be numbers, it is an array of {array.dtype}")
     native = array.astype(array.dtype.newbyteorder("="))  # a copy: torch refuses read-only ones
     return torch.from_numpy(native)

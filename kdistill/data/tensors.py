@@ -11,10 +11,10 @@ from kdistill.data.arrays import (
     check_range,
     checked_inputs,
     checked_labels,
-    class_names,
     same_kind,
 )
 from kdistill.data.batch import Dataset
+from kdistill.data.class_names import class_names, counted
 from kdistill.data.plan import DatasetPlan
 from kdistill.data.split import Part, check_validation, held_out, resident
 from kdistill.errors import UserError
@@ -105,16 +105,30 @@ def _checked(
             raise UserError(f"{where}no {part}_labels; only training data may be unlabelled")
         name = f"{where}{part}_labels"
         parts[part] = kept, None if labels is None else checked_labels(name, labels, len(kept))
-    counted = "train" if "train" in parts else "test"
-    names = class_names(classes, parts[counted][1])
+    first = "train" if "train" in parts else "test"
+    names, origin = _classes(classes, parts, first, where)
     for part, (inputs, labels) in parts.items():
-        same_kind(f"{where}{part}_inputs", inputs, f"{counted}_inputs", parts[counted][0])
+        same_kind(f"{where}{part}_inputs", inputs, f"{first}_inputs", parts[first][0])
         if labels is not None:
-            origin = f"counted in {counted}_labels" if classes is None else "dataset.classes"
             check_range(f"{where}{part}_labels", labels, len(names), origin)
     test, test_labels = parts["test"]
     none = test[:0], None if test_labels is None else test_labels[:0]
     return names, parts.get("train", none), parts["test"], parts.get("validation", held)
+
+
+def _classes(
+    classes: int | list[str] | None, parts: dict[str, Part], first: str, where: str
+) -> tuple[tuple[str, ...], str]:
+    """(names, where their number is from): as given, or counted in the labels of `first`."""
+    examples = sum(len(inputs) for inputs, _ in parts.values())
+    if classes is not None:
+        return class_names(classes, examples), "dataset.classes"
+    labels = parts[first][1]
+    if labels is None:
+        raise UserError("dataset.classes must be given where there are no train_labels")
+    others = [other for part, (_, other) in parts.items() if part != first and other is not None]
+    number = counted(f"{where}{first}_labels", labels, others)
+    return class_names(number, examples), f"counted in {first}_labels"
 
 
 def _plan(
