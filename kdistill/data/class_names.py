@@ -37,7 +37,7 @@ def counted(name: str, labels: Tensor, others: Sequence[Tensor]) -> int:
     """One more than the largest of `labels`, which are called `name`.
 
     UserError naming that label where more than FEW classes cannot be meant: most of them have no
-    example, neither in `labels` nor in `others` (one mistyped label, an id, 255 for "none"), or each
+    example, neither in `labels` nor in `others` (a mistyped label, an id, 255 for "none"), or each
     example in `labels` has a class of its own (a column of ids).
     """
     row = int(labels.argmax())

@@ -48,7 +48,9 @@ def test_a_label_beyond_64_bits_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ids", [np.arange(60), np.arange(60)[::-1] + 1, np.arange(60) + 10**6])
 def test_a_column_of_ids_is_refused(ids: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"train_labels\[\d+\] is \d+, and (all 60 labels differ|of)"):
+    with pytest.raises(
+        UserError, match=r"train_labels\[\d+\] is \d+, and (all 60 labels differ|of)"
+    ):
         written(tmp_path, ids).plan()
 
 
@@ -60,7 +62,9 @@ def test_what_a_trial_may_have_goes_on(tmp_path: Path) -> None:
     assert len(class_names(MOST, 2)) == MOST
     assert class_names(["a", "b"], 1) == ("a", "b")
     inputs = torch.zeros(3, 2)
-    data = from_tensors((inputs, torch.tensor([0, 1, 999])), (inputs, torch.zeros(3).long()), None, 1000)
+    data = from_tensors(
+        (inputs, torch.tensor([0, 1, 999])), (inputs, torch.zeros(3).long()), None, 1000
+    )
     assert len(data.classes) == 1000
 
 

@@ -28,7 +28,11 @@ def test_numbers_are_those_of_all_arrays() -> None:
 @pytest.mark.parametrize(
     ("tree", "spec", "message"),
     [
-        (torch.zeros(2, 4), PICTURE, r"mine are float32 \[4\] each, they must be uint8 \[1, 4, 4\]"),
+        (
+            torch.zeros(2, 4),
+            PICTURE,
+            r"mine are float32 \[4\] each, they must be uint8",
+        ),
         (torch.zeros(2, 1, 4, 4), PICTURE, r"mine are float32 \[1, 4, 4\] each"),
         ({"tokens": TOKENS}, TEXT, "must be the arrays tokens, length, got the arrays tokens"),
         (TOKENS, TEXT, "mine must be the arrays tokens, length, got one array"),
