@@ -1,7 +1,11 @@
 """`python -m kdistill` is `kdistill`; also what each of several processes of one run is."""
 
-import os
 import sys
+
+if not getattr(sys.flags, "safe_path", False):
+    del sys.path[0]  # the current folder: its modules may be a stranger's
+
+import os
 
 from kdistill.cli import main
 

@@ -7,9 +7,12 @@ is out of reach in this file: the command of that name hides it once it is impor
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 from kdistill.errors import ProcessesFailed, Stopped, UserError, did_you_mean
+from kdistill.paths import environment_of
 from kdistill.printable import printable
 
 COMMANDS = {
@@ -42,7 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; exit code 0, 1 (our fault), 2 (the user's), 130 or 143 (interrupted)."""
     try:
         try:
-            return _dispatch(sys.argv[1:] if argv is None else argv)
+            with environment_of(os.environ), _safe_path():
+                return _dispatch(sys.argv[1:] if argv is None else argv)
         except Exception:
             if os.environ.get("RANK", "0") != "0":  # of several processes the first one tells; if
                 time.sleep(15)  # it has as much to say, this one is ended meanwhile
@@ -59,6 +63,22 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except SystemExit as stop:  # how argparse and Hydra end after --help
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes started inside import nothing from the current folder, which may be a stranger's.
+
+    Python 3.10 does not know of this; modules that KDISTILL_TRUST names are found all the same.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -16,6 +16,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
+import hydra._internal.hydra
 import yaml
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser
@@ -32,10 +33,11 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from kdistill.cli._hydra_files import HeldConfigs
 from kdistill.cli._mistakes import in_one_line
 from kdistill.cli._sweep import summed_up
 from kdistill.errors import ProcessesFailed, UserError
-from kdistill.paths import CONFIG_DIR, user_configs
+from kdistill.paths import CONFIG_DIR, environment_of, given_environment, user_configs
 from kdistill.printable import printable
 
 COMPOSING = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
@@ -174,16 +176,24 @@ def _set_returned(job: JobReturn, value: Any) -> None:
     job._return_value = value
 
 
-JobReturn.return_value = property(_returned, _set_returned)  # type: ignore[assignment]
+def patch_hydra() -> None:
+    """Two places where Hydra offers none: what a job returned, and who reads config files."""
+    JobReturn.return_value = property(_returned, _set_returned)  # type: ignore[assignment]
+    hydra._internal.hydra.ConfigLoaderImpl = HeldConfigs  # type: ignore[attr-defined]
+
+
+patch_hydra()
 
 
 def _job(run: Run) -> Run:
     """`run`, telling its own failure, so that a sweep reports each one when it happens."""
+    environment = given_environment()  # what the job's config adds is no person's word
 
     @wraps(run)
     def job(cfg: DictConfig) -> float | None:
         try:
-            return run(cfg)
+            with environment_of(environment):
+                return run(cfg)
         except (UserError, MissingMandatoryValue, InterpolationResolutionError) as error:
             message = str(error) if isinstance(error, UserError) else in_one_line(error)
             log.info("failed", exc_info=True)

@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from kdistill.errors import UserError, did_you_mean
+from kdistill.paths import given
 
 ALLOWED = (
     "kdistill.data.",
@@ -93,8 +94,13 @@ def targets(config: Any, key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 def trusted() -> tuple[str, ...]:
     """Packages that the person at the keyboard vouches for, from KDISTILL_TRUST."""
-    named = os.environ.get("KDISTILL_TRUST", "").replace(":", ",").split(",")
+    named = given("KDISTILL_TRUST").replace(":", ",").split(",")
     return tuple(f"{name.strip().rstrip('.')}." for name in named if name.strip())
+
+
+def trusts(package: str) -> bool:
+    """Whether that person vouches for `package` by its name."""
+    return f"{package}." in trusted()
 
 
 def resolve(target: Any, key: str = "_target_") -> Any:
