@@ -13,7 +13,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from kdistill.artifacts.text import parse_yaml, read_text
 from kdistill.cli._hydra_nodes import KNOWN, TRUST, refuse_nodes
@@ -68,19 +68,6 @@ class HeldConfigs(ConfigLoaderImpl):  # type: ignore[misc,unused-ignore]
             group = "sweep" if run_mode == RunMode.MULTIRUN else "run"
             if not _typed(f"hydra.{group}.dir", overrides):
                 _refuse_outside(f"hydra.{group}.dir", str(cfg.hydra[group].dir))
-        return cfg
-
-    def load_sweep_config(
-        self, master_config: DictConfig, sweep_overrides: list[str]
-    ) -> DictConfig:
-        """The config of one job of a sweep; UserError where its folder leaves that of the sweep."""
-        cfg = super().load_sweep_config(master_config, sweep_overrides)
-        overrides = list(master_config.hydra.overrides.hydra)
-        if not trusts("hydra") and not _typed("hydra.sweep.subdir", overrides):
-            job = cfg.copy()
-            with open_dict(job):
-                job.hydra.job.num, job.hydra.job.id = 0, "0"
-                _refuse_outside("hydra.sweep.subdir", str(job.hydra.sweep.subdir))
         return cfg
 
     def _parse_overrides_and_create_caching_repo(

@@ -35,6 +35,11 @@ KNOWN = {
 }
 # one line without quotes: submitit writes it into a shell script
 WORD = re.compile(r"[\w.,:=@%+/ \[\]-]{0,200}")
+# below the folder of its sweep; a job's number or words are all that it may be made of
+SUBFOLDER = re.compile(
+    r"(?!/)([\w,=+-][\w.,=+-]*|/|\$\{hydra\.job\.(num|id)\}"
+    r"|\$\{kd\.slug:\$\{hydra\.job\.override_dirname\}\})+"
+)
 NAME = re.compile(r"[+~]*[A-Za-z_][\w./@\[\]-]{0,200}")
 
 
@@ -65,7 +70,7 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "mode": lambda value: value in ("RUN", "MULTIRUN", None),
     "run.dir": _is_text,
     "sweep.dir": _is_text,
-    "sweep.subdir": _is_text,
+    "sweep.subdir": lambda value: _is_text(value) and SUBFOLDER.fullmatch(value) is not None,
     "sweeper._target_": _is_known("sweeper"),
     "sweeper.params": lambda value: value is None,
     "sweeper.max_batch_size": _is_number,
@@ -125,8 +130,8 @@ def _refuse_sweep(params: Mapping[Any, Any], file: str) -> None:
         key = f"{file}: hydra.sweeper.params.{name}"
         if not NAME.fullmatch(str(name)) or "hydra" in re.split(r"\W", str(name)):
             raise UserError(f"{key}: a config file may not sweep this key; {TRUST}")
-        if len(str(value)) > LONGEST:
-            raise UserError(f"{key}: longer than {LONGEST} characters; {TRUST}")
+        if len(str(value)) > LONGEST or "${" in str(value):
+            raise UserError(f"{key}: has a reference, or over {LONGEST} characters; {TRUST}")
         try:
             (word,) = OverridesParser.create().parse_overrides([f"{name}={value}"])
         except RecursionError:

@@ -16,6 +16,8 @@ from kdistill.errors import UserError
 THREADS = torch.get_num_threads()  # torch's own choice, before any run set another
 KINDS = ("auto", "cpu", "cuda", "mps")
 STRATEGIES = ("ddp", "fsdp")
+MOST_PROCESSES = 16  # of a core; a config that asks for more may be a stranger's
+MOST_THREADS = 1024
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -45,8 +47,8 @@ class Process:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind}")
         if precision not in ("auto", *PRECISIONS):
             raise ValueError(f"precision must be auto, fp32, bf16 or fp16, got {precision}")
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be >= 1, got {threads}")
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"threads must be from 1 to {MOST_THREADS}, got {threads}")
         if processes < 1:
             raise ValueError(f"processes must be >= 1, got {processes}")
         if strategy not in STRATEGIES:
@@ -70,6 +72,11 @@ class Process:
             raise UserError(
                 f"device.processes={self.processes}: this machine has {torch.cuda.device_count()} "
                 "GPUs, one for each process; lower it"
+            )
+        if self.processes > MOST_PROCESSES * (os.cpu_count() or 1):
+            raise UserError(
+                f"device.processes={self.processes}: this machine has {os.cpu_count()} cores, "
+                f"{MOST_PROCESSES} processes for each are the most; lower it"
             )
         self.device = torch.device(self.kind)
         if self.kind == "cuda" and ranks.launched():

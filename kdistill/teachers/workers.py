@@ -4,6 +4,7 @@ Jobs, events and results travel through a pipe to each; weights and resume point
 training without workers puts them.
 """
 
+import os
 import signal
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from kdistill.engine.process import MOST_PROCESSES
 from kdistill.engine.stop import listening, requested
 from kdistill.errors import Stopped, UserError
 from kdistill.events import Event, Listener, Progress
@@ -28,8 +30,8 @@ def in_processes(jobs: Sequence[Job], workers: int, tell: Listener) -> None:
     Raises UserError for a mistake or a worker that died.
     """
     waiting = deque(jobs)
-    crew: dict[Any, Worker]
-    crew = {worker.pipe: worker for worker in (Worker() for _ in range(min(workers, len(jobs))))}
+    count = min(workers, len(jobs), MOST_PROCESSES * (os.cpu_count() or 1))
+    crew: dict[Any, Worker] = {worker.pipe: worker for worker in (Worker() for _ in range(count))}
     try:
         for worker in crew.values():
             worker.give(waiting.popleft())

@@ -129,11 +129,11 @@ def test_no_key_of_hydra_in_a_file_leaves_a_mark(stranger, desk, capfd):
 
 
 def test_every_value_is_held_to_the_list(desk):
-    looked_at_later = ("run.dir", "sweep.dir", "sweep.subdir", "sweeper.params")
+    looked_at_later = ("run.dir", "sweep.dir", "sweeper.params")
     for key in schema():
         for value in hostile() if key not in looked_at_later else ():
             if isinstance(value, str) and not value.startswith(("$", "x\n")):
-                continue  # a word, which is the name of a partition, say
+                continue  # a word may name a partition, say
             with pytest.raises(UserError, match="hydra"):
                 refuse_nodes(OmegaConf.create({"hydra": nested(key, value)}), "x.yaml")
 
@@ -169,6 +169,7 @@ def test_what_a_file_may_not_say(says, key, stranger, desk, capfd):
         {"seed": "range(0,1000000000)"},
         {"seed": "sort(range(0,1000000000))"},
         {"seed": "range(0,1,1e-12)"},
+        {"seed": "${many}"},
         {f"k{n}": "1,2,3,4,5" for n in range(20)},
         {"seed": "[" * 900 + "]" * 900},
         {"seed": "1," * 10_000 + "1"},
@@ -180,8 +181,21 @@ def test_a_sweep_in_a_file_says_nothing_to_hydra_and_ends(params, stranger, capf
     assert "x.yaml: hydra.sweeper.params" in capfd.readouterr().err
 
 
-def test_a_sweep_whose_jobs_leave_its_folder_is_refused(stranger, desk, capfd):
-    says = {"hydra": {"sweep": {"subdir": "../../../MARK"}, "sweeper": {"params": {"seed": "1,2"}}}}
+@pytest.mark.parametrize(
+    "subdir",
+    [
+        "../../MARK",
+        "/MARK",
+        "a/../../MARK",
+        "${hydra.job.num}/../../MARK",
+        "${paths.${hydra.job.num}}",
+    ],
+)
+def test_a_sweep_whose_jobs_leave_its_folder_is_refused(subdir, stranger, desk, capfd):
+    says = {
+        "hydra": {"sweep": {"subdir": subdir}, "sweeper": {"params": {"seed": "1,2"}}},
+        "at": {0: "inside", 1: "../../MARK"},
+    }
     assert stranger(says, mode=RunMode.MULTIRUN) == (2, [])
     assert "hydra.sweep.subdir" in capfd.readouterr().err
     assert not list(desk.parent.rglob(MARK.upper()))
@@ -192,6 +206,7 @@ ELSEWHERE = {  # a file's keys can reach hydra's place by other ways than its te
     "package in a list": ("evil: {_target_: os.abort}\n", "[/group/evil@hydra.callbacks]"),
     "a shipped option": ("", "[/student@hydra.callbacks.evil: mlp]"),
     "a group of Hydra's": ("handlers: {}\n", "[override /hydra/job_logging: evil]"),
+    "Hydra's first config": ("job: {env_set: {PATH: repo}}\n", "[]"),
     "a launcher's option": ("setup: [touch mark]\n", "[override /hydra/launcher: evil]"),
 }
 
@@ -199,8 +214,10 @@ ELSEWHERE = {  # a file's keys can reach hydra's place by other ways than its te
 @pytest.mark.parametrize("way", ELSEWHERE)
 def test_no_way_round_leads_to_hydra(way, stranger, capfd):
     text, defaults = ELSEWHERE[way]
-    for group in ("group", "hydra/job_logging", "hydra/launcher"):
-        write(f"{group}/evil", text)
+    for name in ("group/evil", "hydra/job_logging/evil", "hydra/launcher/evil"):
+        write(name, text)
+    if way == "Hydra's first config":
+        write("hydra/config", text)
     assert stranger(f"defaults: {defaults}\n") == (2, [])
     assert "KDISTILL_TRUST=hydra" in capfd.readouterr().err
 
