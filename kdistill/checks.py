@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdistill import ranks
@@ -179,15 +179,26 @@ def _normalises(module: nn.Module) -> bool:
     return any(isinstance(part, _BatchNorm) for part in module.modules())
 
 
-def check_normalisation(student: nn.Module, examples: int, batch_size: int) -> None:
-    """Refuse BatchNorm where several processes get one input each of an epoch's last batch."""
-    rest = examples % batch_size
-    last = rest if rest > 1 else min(batch_size, examples)  # a lone one joins the batch before
-    if ranks.world() > 1 and _normalises(student) and last // ranks.world() < 2:
+def check_normalisation(student: nn.Module, blank: Tensor, last: int) -> None:
+    """Refuse BatchNorm where the `last` inputs of an epoch, its last batch, are one to a process.
+
+    In one process a lone input may do, of which many pixels are normalised together: it is tried.
+    """
+    if not _normalises(student):
+        return
+    if ranks.world() > 1 and last // ranks.world() < 2:
         raise UserError(
-            f"fit.batch_size={batch_size}: the last batch of an epoch has {last} inputs, too few "
+            f"fit.batch_size: the last batch of an epoch has {last} inputs, too few "
             f"for BatchNorm in each of {ranks.world()} processes; use another batch size"
         )
+    if last == 1:
+        try:
+            deepcopy(student).train()(blank[:1])
+        except ValueError as error:
+            raise UserError(
+                "student: the last batch of an epoch has one input, and BatchNorm needs two; give "
+                "the loader drop_last=True, or another batch size"
+            ) from error
 
 
 def check_derivatives(loss: Loss, student: nn.Module) -> None:
@@ -203,8 +214,8 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     """One step on two blank inputs, with copies: a student, loss or optimizer that does not work
     is told before hours of a teacher's training, in one line."""
     data, classes = parts.dataset, len(parts.dataset.classes)
-    check_normalisation(student, parts.transfer.count(data), parts.fit.batch_size)
     blank = data.blank(2)
+    check_normalisation(student, blank, parts.transfer.last_batch(data, parts.fit.batch_size))
     row = torch.zeros(2, dtype=torch.int64)
     batch = Batch(blank, row if classes else None, row, row)
     if parts.loss.needs_own:

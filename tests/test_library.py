@@ -179,6 +179,38 @@ def test_what_does_not_fit_is_told_before_training(teacher: nn.Module, tmp_path:
     assert not (tmp_path / "result.json").exists()
 
 
+def few(count: int, **options: Any) -> DataLoader[Any]:
+    pairs = TensorDataset(TRAIN[0][:count], TRAIN[1][:count])
+    return DataLoader(pairs, **{"batch_size": 20, **options})
+
+
+def test_a_loader_is_looked_at_before_anything_is_trained(
+    teacher: nn.Module, tmp_path: Path
+) -> None:
+    mixed = DataLoader(TensorDataset(TRAIN[0], torch.rand(200, 3)), batch_size=20)
+    for loader, said in ((few(10, drop_last=True), "empty"), (mixed, "batch 0: labels")):
+        with pytest.raises(UserError, match=f"the loader.*{said}"):
+            distilled(teacher, net(4, 1), tmp_path, train=loader)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_last_batch_of_one_is_refused_where_it_cannot_be_learned_from(
+    teacher: nn.Module, tmp_path: Path
+) -> None:
+    def normed() -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+
+    with pytest.raises(UserError, match="last batch of an epoch has one input.*drop_last=True"):
+        distilled(teacher, normed(), tmp_path, train=few(41), epochs=1)
+    assert list(tmp_path.iterdir()) == []
+    for name, student, loader in (
+        ("dropped", normed(), few(41, drop_last=True)),
+        ("other batches", normed(), few(41, batch_size=19)),
+        ("no BatchNorm", net(4, 1), few(41)),
+    ):
+        distilled(teacher, student, tmp_path / name, train=loader, epochs=1, baseline=False)
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such run folder"):
         kdistill.load(tmp_path / "nowhere")

@@ -69,7 +69,7 @@ def test_one_input_for_batchnorm_in_a_process_is_refused(capfd: pytest.CaptureFi
     words += ["student=resnet", "device.processes=2", "hydra.run.dir=run", "fit.batch_size=597"]
     assert main(["train", *words]) == 2  # 1197 inputs are 2 x 597 + 3
     told = capfd.readouterr().err
-    assert "fit.batch_size=597: the last batch of an epoch has 3 inputs, too few" in told
+    assert "fit.batch_size: the last batch of an epoch has 3 inputs, too few" in told
     assert told.count("\n") == 1
 
 

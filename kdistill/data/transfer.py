@@ -36,6 +36,12 @@ class Transfer(Protocol):
         """How many inputs there are."""
         ...
 
+    def last_batch(self, dataset: Dataset, batch_size: int) -> int:
+        """How many inputs the last batch of an epoch has."""
+        count = self.count(dataset)
+        rest = count % batch_size
+        return rest if rest > 1 else min(batch_size, count)  # a lone one joins the batch before
+
     def passes(self, dataset: Dataset) -> int:
         """How often an epoch goes through them: for `epoch_size` inputs, to the nearest."""
         if self.epoch_size is None:

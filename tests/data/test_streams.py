@@ -2,7 +2,9 @@
 
 import gc
 import multiprocessing
+from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -156,7 +158,7 @@ def _loader() -> torch.utils.data.DataLoader[tuple[Tensor, ...]]:
 
 
 def test_a_users_loader_becomes_an_endless_stream_with_new_keys() -> None:
-    stream = LoaderStream(_loader(), CPU)
+    stream = LoaderStream(_loader(), CPU, 4)
     assert len(stream) == 3
     assert stream.fresh
     batches = _take(stream, 6)
@@ -168,9 +170,9 @@ def test_a_users_loader_becomes_an_endless_stream_with_new_keys() -> None:
 
 
 def test_a_users_loader_resumes_after_the_batches_done() -> None:
-    stream = LoaderStream(_loader(), CPU)
+    stream = LoaderStream(_loader(), CPU, 4)
     _take(stream, 4)
-    restored = LoaderStream(_loader(), CPU)
+    restored = LoaderStream(_loader(), CPU, 4)
     restored.load_state_dict(stream.state_dict())
     for _ in range(4):
         expected, got = next(stream), next(restored)
@@ -179,13 +181,51 @@ def test_a_users_loader_resumes_after_the_batches_done() -> None:
 
 
 def test_a_loader_may_yield_inputs_alone_but_nothing_stranger() -> None:
-    assert next(LoaderStream([PICTURES], CPU)).labels is None
-    with pytest.raises(UserError, match="got dict"):
-        next(LoaderStream([{"x": 1}], CPU))
+    for item in (PICTURES, [PICTURES]):
+        assert next(LoaderStream([item], CPU, 4)).labels is None
+    for item in ({"x": 1}, (PICTURES, LABELS, LABELS), ()):
+        with pytest.raises(UserError, match=f"got {type(item).__name__}"):
+            next(LoaderStream([item], CPU, 4))
     with pytest.raises(UserError, match="empty"):
-        next(LoaderStream([], CPU))
-    with pytest.raises(UserError, match="no length"):
-        LoaderStream(iter([PICTURES]), CPU)
+        next(LoaderStream([], CPU, 4))
+
+
+class Endless(torch.utils.data.IterableDataset[Tensor]):
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(PICTURES)
+
+
+def test_a_loader_without_a_length_is_refused() -> None:
+    for loader in (iter([PICTURES]), torch.utils.data.DataLoader(Endless())):
+        with pytest.raises(UserError, match="no length; give its data set a __len__"):
+            LoaderStream(loader, CPU, 4)
+
+
+@pytest.mark.parametrize("labels", [LABELS.double(), LABELS.to(torch.int16), LABELS.tolist()])
+def test_whole_numbers_of_any_kind_are_labels(labels: Any) -> None:
+    batch = next(LoaderStream([(PICTURES.double() / 255, labels)], CPU, 4))
+    assert torch.equal(batch.labels, LABELS)  # type: ignore[arg-type]
+    assert batch.inputs.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (LABELS + 0.7, "must be whole numbers, one is 0.7"),
+        (torch.full((N,), torch.nan), "must be whole numbers, one is nan"),
+        (torch.nn.functional.one_hot(LABELS, 4).float(), r"\[23, 4\]; .*argmax"),
+        (torch.nn.functional.one_hot(LABELS, 4), r"shape \[23\], one for each input"),
+        (LABELS + 1, r"\[3\] is 4, but 4 classes"),
+        (LABELS - 1, r"\[0\] is -1; labels are >= 0"),
+        (LABELS[:5], r"shape \[23\], one for each input"),
+        (["cat"] * N, "must be numbers"),
+    ],
+)
+def test_labels_that_a_loader_cannot_mean_are_refused(labels: Any, said: str) -> None:
+    stream = LoaderStream([(PICTURES, LABELS), (PICTURES, labels)], CPU, 4)
+    next(stream)
+    with pytest.raises(UserError, match=f"^the loader's batch 1: labels.*{said}"):
+        next(stream)
 
 
 def test_a_dropped_stream_ends_its_workers_without_the_garbage_collector() -> None:

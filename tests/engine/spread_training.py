@@ -84,7 +84,7 @@ def train(
     stream: Any = EpochStream(examples, fit.batch_size, 5, CPU)
     if name == "loader":
         pieces = zip(examples.inputs.split(8), examples.labels.split(8), strict=True)
-        stream = LoaderStream(list(pieces), CPU)
+        stream = LoaderStream(list(pieces), CPU, 3, dtype=dtype)
     answers: Any = teacher
     if name == "stored":
         answers = StoredAnswers(teacher, None, CPU)

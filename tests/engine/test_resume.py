@@ -184,7 +184,7 @@ def test_a_loader_of_the_users_own_is_resumed(examples: Examples, tmp_path: Path
     items = [(torch.randn(8, 16), torch.arange(8) % 3) for _ in range(7)]
 
     def again(point: ResumePoint | None) -> dict[str, Tensor]:
-        return trained(examples, point, optimizer=SGD, stream=LoaderStream(items, CPU))
+        return trained(examples, point, optimizer=SGD, stream=LoaderStream(items, CPU, 3))
 
     alone = again(None)
     assert equal(alone, interrupted(tmp_path / "s.pt", [4, 9], again))
