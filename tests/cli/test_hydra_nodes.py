@@ -206,7 +206,6 @@ ELSEWHERE = {  # a file's keys can reach hydra's place by other ways than its te
     "package in a list": ("evil: {_target_: os.abort}\n", "[/group/evil@hydra.callbacks]"),
     "a shipped option": ("", "[/student@hydra.callbacks.evil: mlp]"),
     "a group of Hydra's": ("handlers: {}\n", "[override /hydra/job_logging: evil]"),
-    "Hydra's first config": ("job: {env_set: {PATH: repo}}\n", "[]"),
     "a launcher's option": ("setup: [touch mark]\n", "[override /hydra/launcher: evil]"),
 }
 
@@ -216,10 +215,13 @@ def test_no_way_round_leads_to_hydra(way, stranger, capfd):
     text, defaults = ELSEWHERE[way]
     for name in ("group/evil", "hydra/job_logging/evil", "hydra/launcher/evil"):
         write(name, text)
-    if way == "Hydra's first config":
-        write("hydra/config", text)
     assert stranger(f"defaults: {defaults}\n") == (2, [])
     assert "KDISTILL_TRUST=hydra" in capfd.readouterr().err
+
+
+def test_no_file_stands_for_hydras_own_config(stranger):
+    write("hydra/config", "job: {env_set: {PATH: repo}}\n")
+    assert stranger({}) == (2, [])
 
 
 @pytest.mark.parametrize("place", ["pkg://repo", "repo"])
