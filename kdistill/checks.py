@@ -4,13 +4,15 @@ from copy import deepcopy
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kdistill import ranks
 from kdistill.data.batch import Batch, Dataset
+from kdistill.data.spec import blank
 from kdistill.data.teacher_samples import TeacherSamples
 from kdistill.data.transfer import Transfer
+from kdistill.data.tree import Tree, floats, rows
 from kdistill.engine.fit import Fit
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
@@ -179,7 +181,7 @@ def _normalises(module: nn.Module) -> bool:
     return any(isinstance(part, _BatchNorm) for part in module.modules())
 
 
-def check_normalisation(student: nn.Module, blank: Tensor, last: int) -> None:
+def check_normalisation(student: nn.Module, inputs: Tree, last: int) -> None:
     """Refuse BatchNorm where the `last` inputs of an epoch, its last batch, are one to a process.
 
     In one process a lone input may do, of which many pixels are normalised together: it is tried.
@@ -193,7 +195,7 @@ def check_normalisation(student: nn.Module, blank: Tensor, last: int) -> None:
         )
     if last == 1:
         try:
-            deepcopy(student).train()(blank[:1])
+            deepcopy(student).train()(rows(inputs, slice(1)))
         except ValueError as error:
             raise UserError(
                 "student: the last batch of an epoch has one input, and BatchNorm needs two; give "
@@ -214,12 +216,12 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     """One step on two blank inputs, with copies: a student, loss or optimizer that does not work
     is told before hours of a teacher's training, in one line."""
     data, classes = parts.dataset, len(parts.dataset.classes)
-    blank = data.blank(2)
-    check_normalisation(student, blank, parts.transfer.last_batch(data, parts.fit.batch_size))
+    two = blank(data.inputs, 2)
+    check_normalisation(student, two, parts.transfer.last_batch(data, parts.fit.batch_size))
     row = torch.zeros(2, dtype=torch.int64)
-    batch = Batch(blank, row if classes else None, row, row)
+    batch = Batch(two, row if classes else None, row, row)
     if parts.loss.needs_own:
-        batch = replace(batch, inputs=blank.float(), own=torch.tensor([False, True]))
+        batch = replace(batch, inputs=floats(two), own=torch.tensor([False, True]))
     check_derivatives(parts.loss, student)
     if not classes and not hasattr(inner(student), "sample"):
         raise UserError(
@@ -229,7 +231,7 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
     try:
         if parts.repair:
-            bias_name(student, blank, classes)
+            bias_name(student, two, classes)
         needs = parts.loss.student_needs | parts.loss.teacher_needs
         said = ask(objective.student, batch, needs)
         taught = {"logits": torch.zeros(2, classes)} if classes else {}

@@ -1,7 +1,7 @@
 """Measuring the three classifiers beside each other: the one reading of the test set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Measure, ModelResult, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset, Examples
+from kdistill.data.streams import in_order
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -92,21 +93,20 @@ def measure_models(
     dataset, measure, process = parts.dataset, parts.measure, parts.process
     assert isinstance(measure, Classification)
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
-    labels, dtype = dataset.test.labels, dataset.test.inputs[0].dtype
-    group = dataset.test.group
+    labels, group = dataset.test.labels, dataset.test.group
     validated = validation_measures(networks, dataset, measure, process, held_out)
     asked = parts.teacher.members if parts.teacher else ()
     members = [
         ModelResult(
             measure(said, labels, group=group),
-            cost(member, dataset.input_shape, dtype, None, process.device, batch_sizes=()),
+            cost(member, dataset.inputs, None, process.device, batch_sizes=()),
         )
         for member, said in zip(asked, held_out.members("test"), strict=True)
     ]
     for name, network in networks.items():
         beside = None if name == "teacher" else logits.get("teacher")
         file = None if name == "teacher" else folder.weights(name)
-        spent = cost(network, dataset.input_shape, dtype, file, process.device)
+        spent = cost(network, dataset.inputs, file, process.device)
         scores = measure(logits[name], labels, beside, group)
         alone = members if name == "teacher" else []
         models[name] = ModelResult(scores, spent, alone, validated.get(name, {}))
@@ -182,6 +182,7 @@ def write_gallery(dataset: Dataset, student: Tensor, teacher: Tensor, folder: Ru
     """The test inputs on which the student's answer is furthest from the teacher's."""
     each = divergences(log_probabilities(student), log_probabilities(teacher))
     rows = each.sort(descending=True, stable=True).indices[:SHOWN]
-    chosen = dataset.test.take(rows).inputs
-    inputs = torch.stack([chosen[place] for place in range(len(rows))])
-    write_tensors(folder.gallery, {"inputs": inputs, "row": rows})
+    chosen = replace(dataset.test.take(rows), workers=0)  # so few are read here
+    (batch,) = in_order(chosen, SHOWN, torch.device("cpu"))
+    if isinstance(batch.inputs, Tensor):  # several arrays are no picture
+        write_tensors(folder.gallery, {"inputs": batch.inputs, "row": rows})

@@ -13,6 +13,7 @@ from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.text import read_json_lines
 from kdistill.data.batch import Examples
 from kdistill.data.randomness import derived
+from kdistill.data.spec import shape_of
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -75,7 +76,7 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
     for name, network in networks.items():
         file = None if name == "teacher" else folder.weights(name)
-        spent = cost(network, data.input_shape, torch.float32, file, process.device)
+        spent = cost(network, data.inputs, file, process.device)
         held = validated.get(name, {})
         models[name] = ModelResult(measures.get(name, {}), spent, validation=held)
     _keep(parts, samples, tested, log_z, folder)
@@ -127,7 +128,7 @@ def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]
             warning = _unmixed(states, networks, parts.process)
         else:
             inputs = model.sample(count, generator)  # type: ignore[operator]
-        inputs = inputs.view(count, *parts.dataset.input_shape)
+        inputs = inputs.view(count, *shape_of(parts.dataset.inputs))
         drawn_now = Examples(inputs, None, torch.arange(count))
         log = said_of(networks, drawn_now, f"samples of the {name}", parts.process)
         made[name] = Samples(inputs, log, time.monotonic() - started, warning)

@@ -17,6 +17,7 @@ from kdistill.artifacts.text import read_json_lines
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
 from kdistill.data.loader import LoaderSet
+from kdistill.data.spec import from_yaml
 from kdistill.data.tensors import Array, from_tensors
 from kdistill.data.transfer import TrainingSet
 from kdistill.engine.fit import Fit
@@ -150,7 +151,11 @@ def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Mo
     """The network of student.yaml (or a copy of `module`) with `weights`, in eval mode."""
     if folder.student_config.is_file():
         about = read_student(folder.student_config)
-        network = make_network(about["model"], about["input_shape"], len(about["classes"]))
+        try:
+            inputs = from_yaml(about)
+        except ValueError as error:
+            raise UserError(f"{folder.student_config}: damaged; {error}") from error
+        network = make_network(about["model"], inputs, len(about["classes"]))
     elif module is not None:
         network = Network.wrap(deepcopy(module)).cpu()
     else:

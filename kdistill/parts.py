@@ -48,7 +48,7 @@ def make_student(parts: Parts) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(student_seed(parts))
         return make_network(
-            parts.student, parts.dataset.input_shape, len(parts.dataset.classes), key="student"
+            parts.student, parts.dataset.inputs, len(parts.dataset.classes), key="student"
         )
 
 

@@ -20,6 +20,7 @@ from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
 from kdistill.data.batch import Stream
 from kdistill.data.own_samples import Exact, WithOwn
+from kdistill.data.spec import to_yaml
 from kdistill.engine import stop
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
@@ -140,7 +141,7 @@ class Work:
         if teacher is None or not needs:
             return None, {"mode": "none"}
         data = parts.dataset
-        size = stored_bytes(needs, parts.transfer.count(data), len(data.classes), data.input_shape)
+        size = stored_bytes(needs, parts.transfer.count(data), len(data.classes), data.inputs)
         fresh = parts.transfer.fresh or parts.loss.needs_own
         if fresh or too_large(needs, size):
             return teacher, {"mode": "live", "teacher": teacher.hash}
@@ -230,6 +231,6 @@ def write_config(parts: Parts, folder: RunFolder) -> None:
     write_json(folder.environment, environment(parts.process.name))
     write_text(folder.config, yaml.safe_dump(dict(parts.config), sort_keys=False))
     if not isinstance(parts.student, nn.Module):
-        shape, classes = list(parts.dataset.input_shape), list(parts.dataset.classes)
-        about = {"model": dict(parts.student), "input_shape": shape, "classes": classes}
+        data = parts.dataset
+        about = {"model": dict(parts.student), **to_yaml(data.inputs), "classes": [*data.classes]}
         write_text(folder.student_config, yaml.safe_dump(about, sort_keys=False))

@@ -12,6 +12,7 @@ from kdistill.checks import check_chains, check_parts, rehearse
 from kdistill.compose import Recipe, assembled, recipe
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import blank
 from kdistill.data.teacher_samples import TeacherSamples
 from kdistill.engine.process import Process
 from kdistill.events import silent
@@ -104,7 +105,7 @@ def plan(config: Any, known: dict[str, Dataset] | None = None) -> Plan:
         )
         asking += estimate.asking(each.model, inputs) or 0.0
         largest = max(largest, parameters)
-    answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.input_shape)
+    answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.inputs)
     fresh = made.transfer.fresh or made.loss.needs_own
     if teacher is None or not made.loss.teacher_needs:
         answers = 0
@@ -173,10 +174,9 @@ class Estimate:
     ) -> tuple[int, int | None]:
         key = fingerprint(dict(model))
         if key not in self._networks:
-            shape, classes = self.data.input_shape, len(self.data.classes)
-            network = make_network(model, shape, classes, key=place)
+            network = make_network(model, self.data.inputs, len(self.data.classes), key=place)
             parameters = sum(each.numel() for each in network.parameters())
-            counted = multiply_adds(network, torch.zeros(1, *self.data.input_shape))
+            counted = multiply_adds(network, blank(self.data.inputs, 1))
             self._networks[key] = parameters, counted
         return self._networks[key]
 

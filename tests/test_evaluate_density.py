@@ -14,6 +14,7 @@ from kdistill import evaluate_density
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.run_folder import RunFolder, append_line
 from kdistill.data.batch import Dataset, Examples
+from kdistill.data.spec import Array
 from kdistill.data.transfer import TrainingSet
 from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
@@ -242,7 +243,7 @@ def test_chains_that_keep_to_one_of_many_bits_modes_are_told(tmp_path: Path) -> 
 
     def wider(dataset: Dataset) -> Dataset:
         none = Examples(torch.zeros(0, 60), None, torch.arange(0))
-        return replace(dataset, input_shape=(60,), train=none, validation=none, test=none)
+        return replace(dataset, inputs=Array((60,)), train=none, validation=none, test=none)
 
     networks = {"teacher": rbm, "student": Block(60, 0.1)}
     how = {"main": "kl_teacher_student", "change": wider}

@@ -12,7 +12,7 @@ from kdistill.errors import UserError
 
 def checked_inputs(name: str, array: Any) -> Tensor:
     """`array` as uint8 or float32 [n, ...]; UserError for other kinds, NaN, infinity, no rows."""
-    inputs = _tensor(name, array)
+    inputs = tensor_of(name, array)
     if inputs.dim() < 2 or inputs.numel() == 0:
         raise UserError(f"{name} must be [n, ...] and not empty, its shape is {_shape(inputs)}")
     if inputs.dtype == torch.uint8:
@@ -28,7 +28,7 @@ def checked_inputs(name: str, array: Any) -> Tensor:
 
 def checked_labels(name: str, array: Any, count: int) -> Tensor:
     """`array` as int64 [count], none negative; UserError otherwise."""
-    labels = _tensor(name, array)
+    labels = tensor_of(name, array)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise UserError(f"{name} must be integers, they are {_kind(labels)}")
     if labels.shape != (count,):
@@ -74,7 +74,8 @@ def check_bits(inputs: Tensor, name: str) -> None:
         )
 
 
-def _tensor(name: str, array: Any) -> Tensor:
+def tensor_of(name: str, array: Any) -> Tensor:
+    """`array` on the CPU; UserError unless it is of numbers."""
     if isinstance(array, Tensor):
         if odd := oddity(array):
             raise UserError(f"{name} must be numbers one beside the other, it is {odd}")

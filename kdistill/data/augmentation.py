@@ -1,6 +1,6 @@
 """Augmentations of image batches: every sample is changed by numbers drawn from its own key."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +11,10 @@ from kdistill.errors import UserError
 
 
 class Augmentation(Protocol):
-    """Takes inputs [batch, channels, height, width] and keys [batch]; keeps shape and dtype."""
+    """Takes the inputs of a batch, as the data set has them, and keys [batch]; keeps shape and
+    dtype. Those here take images [batch, channels, height, width]."""
 
-    def __call__(self, inputs: Tensor, key: Tensor) -> Tensor: ...
+    def __call__(self, inputs: Any, key: Tensor) -> Any: ...
 
 
 class Shift:
@@ -95,9 +96,12 @@ def _random_windows(padded: Tensor, height: int, width: int, key: Tensor, purpos
 
 
 def _image_size(inputs: Tensor) -> tuple[int, int]:
-    if inputs.dim() != 4:
+    if not isinstance(inputs, Tensor) or inputs.dim() != 4:
+        others = (
+            f"the shape {[*inputs.shape[1:]]}" if isinstance(inputs, Tensor) else "several arrays"
+        )
         raise UserError(
             "transfer.augmentation: needs images [channels, height, width], "
-            f"but one input has the shape {list(inputs.shape[1:])}; use transfer=train"
+            f"but one input has {others}; use transfer=train"
         )
     return inputs.shape[2], inputs.shape[3]

@@ -1,18 +1,21 @@
 """Batch: what the models are asked about, and Examples and Dataset: where batches come from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from kdistill.data.spec import Spec
+from kdistill.data.tree import Tree, count, moved, rows
+
 
 @dataclass(frozen=True)
 class Batch:
     """Inputs in the data's own units (uint8 pixels stay uint8: models do their preprocessing)."""
 
-    inputs: Tensor  # [batch, ...]
+    inputs: Tree  # [batch, ...]
     labels: Tensor | None = None  # [batch] int64
     index: Tensor | None = None  # [batch] int64, position in the data set; None: generated inputs
     key: Tensor | None = None  # [batch] int64, the root of all randomness of each sample
@@ -20,7 +23,7 @@ class Batch:
     own: Tensor | None = None  # [batch] bool: drawn from the model that is trained; None: no row
 
     def __len__(self) -> int:
-        return self.inputs.shape[0]
+        return count(self.inputs)
 
     @property
     def samples(self) -> int:
@@ -29,12 +32,12 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device` (asynchronous from pinned memory)."""
-        moved = {
-            name: value.to(device, non_blocking=True)
+        there = {
+            name: moved(value, device)
             for name, value in vars(self).items()
-            if isinstance(value, Tensor)
+            if isinstance(value, (Tensor, Mapping))
         }
-        return replace(self, **moved)  # type: ignore[arg-type]  # tensors, where fields are
+        return replace(self, **there)  # type: ignore[arg-type]  # trees, where fields are
 
 
 class Reader(Protocol):
@@ -42,14 +45,14 @@ class Reader(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, row: int) -> Tensor: ...
+    def __getitem__(self, row: int) -> Tree: ...
 
 
 @dataclass(frozen=True)
 class Examples:
     """One part of a data set: resident inputs, or a reader that worker processes stream from."""
 
-    inputs: Tensor | Reader  # [n, ...] in the data's own units
+    inputs: Tree | Reader  # [n, ...] in the data's own units
     labels: Tensor | None  # [n] int64
     index: Tensor  # [n] int64, positions in the file the part was split from
     workers: int = 0  # processes that read ahead, where inputs are a reader
@@ -60,15 +63,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self.index)
 
-    def take(self, rows: Tensor) -> "Examples":
-        """The examples at `rows` ([m] int64); they keep their `index` and `group`."""
-        if isinstance(self.inputs, Tensor):
-            inputs: Tensor | Reader = self.inputs[rows]
+    def take(self, chosen: Tensor) -> "Examples":
+        """The examples at `chosen` ([m] int64); they keep their `index` and `group`."""
+        if isinstance(self.inputs, (Tensor, Mapping)):
+            inputs: Tree | Reader = rows(self.inputs, chosen)
         else:
-            inputs = torch.utils.data.Subset(self.inputs, rows.tolist())  # type: ignore[arg-type]
-        labels = None if self.labels is None else self.labels[rows]
-        group = None if self.group is None else self.group[rows]
-        return replace(self, inputs=inputs, labels=labels, index=self.index[rows], group=group)
+            inputs = torch.utils.data.Subset(self.inputs, chosen.tolist())  # type: ignore[arg-type]
+        labels = None if self.labels is None else self.labels[chosen]
+        group = None if self.group is None else self.group[chosen]
+        return replace(self, inputs=inputs, labels=labels, index=self.index[chosen], group=group)
 
 
 @dataclass(frozen=True)
@@ -78,19 +81,13 @@ class Dataset:
     name: str
     source: str  # files | download | bundled | memory
     fingerprint: str  # hash of the bytes and of the split
-    input_shape: tuple[int, ...]  # of one input, without the batch dimension
+    inputs: Spec  # of one input
     classes: tuple[str, ...]  # names in the order of the labels
     train: Examples
     validation: Examples
     test: Examples
     note: str = ""  # one sentence that every report repeats: what these data are and are not
     warnings: tuple[str, ...] = field(default=())  # what the user must know (a fallback, say)
-
-    def blank(self, count: int) -> Tensor:
-        """`count` inputs of zeros, of the shape and kind of these data."""
-        inputs = self.test.inputs
-        dtype = inputs.dtype if isinstance(inputs, Tensor) else inputs[0].dtype
-        return torch.zeros(count, *self.input_shape, dtype=dtype)
 
 
 class Stream(Protocol):

@@ -9,6 +9,7 @@ from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.plan import DatasetPlan, DataSource
 from kdistill.data.randomness import purpose_of, sample_keys, uniform
+from kdistill.data.spec import Array, Spec
 from kdistill.errors import UserError
 
 SLICE = 4096  # inputs at once: random numbers take many times the memory of bits
@@ -28,7 +29,8 @@ class Binarised:
 
     def plan(self) -> DatasetPlan:
         """As that of `source`."""
-        return replace(self.source.plan(), name="binarised", classes=())
+        plan = self.source.plan()
+        return replace(plan, name="binarised", classes=(), inputs=_bits_of(plan.inputs))
 
     def load(self) -> Dataset:
         """UserError for inputs that are no pictures in uint8, or do not fit into memory."""
@@ -39,6 +41,7 @@ class Binarised:
             whole,
             name="binarised",
             fingerprint=name,
+            inputs=_bits_of(whole.inputs),
             classes=(),
             train=replace(self._bits(whole.train, "train"), origin=name),
             validation=self._bits(whole.validation, "validation"),
@@ -61,3 +64,7 @@ class Binarised:
                 level = uniform(keys, grey.shape[1], purpose)
             made[rows] = ((grey > level) * 255).to(torch.uint8).view_as(inputs[rows])
         return replace(examples, inputs=made, labels=None, group=None)
+
+
+def _bits_of(inputs: Spec) -> Spec:
+    return replace(inputs, below=2) if isinstance(inputs, Array) else inputs  # which load refuses

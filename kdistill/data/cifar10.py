@@ -7,6 +7,7 @@ from torch import Tensor
 
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, held_out, resident
 from kdistill.data.torchvision_sets import Archive, check_source, expected, obtain, refuse_damaged
 
@@ -50,7 +51,7 @@ class CIFAR10:
         return DatasetPlan(
             name="cifar10",
             source=source,
-            input_shape=(3, 32, 32),
+            inputs=Array((3, 32, 32), torch.uint8),
             classes=_CLASSES,
             train=50_000 - held,
             validation=held,

@@ -5,6 +5,7 @@ import torch
 from kdistill.data.batch import Dataset
 from kdistill.data.packaged import packaged_file, read_table
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, held_out, resident
 
 _EXAMPLES, _TEST = 1797, 400
@@ -28,7 +29,7 @@ class Digits:
         return DatasetPlan(
             name="digits",
             source="bundled",
-            input_shape=(1, 8, 8),
+            inputs=Array((1, 8, 8), torch.uint8),
             classes=tuple("0123456789"),
             train=_EXAMPLES - _TEST - held,
             validation=held,

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import torch
+
 from kdistill.data.batch import Dataset
 from kdistill.data.idx import idx_archive, idx_counts, read_idx
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, held_out, resident
 from kdistill.data.torchvision_sets import check_source, expected, obtain
 
@@ -31,7 +34,7 @@ class FashionMNIST:
         return DatasetPlan(
             name="fashion_mnist",
             source=source,
-            input_shape=(1, 28, 28),
+            inputs=Array((1, 28, 28), torch.uint8),
             classes=_CLASSES,
             train=train - held,
             validation=held,

@@ -10,6 +10,7 @@ from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.pictures import Pictures
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, held_out, split
 from kdistill.errors import UserError
 
@@ -62,7 +63,7 @@ class ImageFolder:
             name=plan.name,
             source=plan.source,
             fingerprint=name,
-            input_shape=plan.input_shape,
+            inputs=plan.inputs,
             classes=plan.classes,
             train=replace(train, origin=name),
             validation=validation,
@@ -93,7 +94,7 @@ class ImageFolder:
         return DatasetPlan(
             name=self.path.absolute().name,
             source="files",
-            input_shape=(self.channels, *self.size),
+            inputs=Array((self.channels, *self.size), torch.uint8),
             classes=tuple(parts["train"]),
             bytes=size if fits else 0,
             train=counts["train"],

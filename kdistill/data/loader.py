@@ -1,6 +1,6 @@
 """A user's own DataLoader in place of the training set, always asked live."""
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import islice
 from typing import Any
 
@@ -13,6 +13,7 @@ from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.data.randomness import sample_keys
 from kdistill.data.streams import shared
 from kdistill.data.transfer import Transfer
+from kdistill.data.tree import Tree, count, rows
 from kdistill.errors import UserError
 
 EMPTY = "the loader is empty; has it drop_last=True, and fewer examples than a batch?"
@@ -63,7 +64,7 @@ class LoaderStream:
         self._position, self._samples = self._position + 1, self._samples + len(batch)
         part, share = shared(0, len(batch), self._rank, self._world)
         return Batch(
-            batch.inputs[part],
+            rows(batch.inputs, part),
             None if batch.labels is None else batch.labels[part],
             key=sample_keys(self._seed, 0, index[part]),
             share=share,
@@ -154,19 +155,28 @@ def batch_of(item: Any, classes: int, dtype: torch.dtype = torch.float32, place:
     below `classes`.
     """
     inputs, *labels = item if isinstance(item, (tuple, list)) and item else (item,)
-    if not isinstance(inputs, Tensor) or len(labels) > 1:
+    tree = _tree(inputs, dtype)
+    if tree is None or len(labels) > 1:
         raise UserError(
             "the loader must yield inputs or (inputs, labels) as tensors, got "
             f"{type(item).__name__}"
         )
-    if inputs.is_floating_point():
-        inputs = inputs.to(dtype)
     if not labels:
-        return Batch(inputs)
+        return Batch(tree)
     name = f"the loader's batch {place}: labels"
-    checked = checked_labels(name, _whole(name, labels[0]), len(inputs))
+    checked = checked_labels(name, _whole(name, labels[0]), count(tree))
     check_range(name, checked, classes, "those of the test set and of the teacher")
-    return Batch(inputs, checked)
+    return Batch(tree, checked)
+
+
+def _tree(value: Any, dtype: torch.dtype) -> Tree | None:
+    """`value` with its floats as `dtype`; None unless it is a tensor, or tensors by name."""
+    if isinstance(value, Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if not isinstance(value, Mapping) or not all(isinstance(one, Tensor) for one in value.values()):
+        return None
+    floats = {name: one.to(dtype) for name, one in value.items() if one.is_floating_point()}
+    return {**value, **floats} or None
 
 
 def _whole(name: str, labels: Any) -> Any:

@@ -3,10 +3,13 @@
 import logging
 from dataclasses import replace
 
+import torch
+
 from kdistill.data import bundled_mnist
 from kdistill.data.batch import Dataset
 from kdistill.data.idx import idx_archive, idx_counts, read_idx
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, held_out, resident
 from kdistill.data.torchvision_sets import check_source, expected, obtain
 from kdistill.errors import UserError
@@ -34,7 +37,7 @@ class MNIST:
         return DatasetPlan(
             name="mnist",
             source=source,
-            input_shape=(1, 28, 28),
+            inputs=Array((1, 28, 28), torch.uint8),
             classes=bundled_mnist.CLASSES,
             train=train - held,
             validation=held,

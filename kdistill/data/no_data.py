@@ -9,6 +9,7 @@ from kdistill.artifacts.files import fingerprint
 from kdistill.artifacts.rbm_file import read_rbm
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array, blank, shape_of
 from kdistill.errors import UserError
 
 
@@ -27,13 +28,13 @@ class NoData:
         side = isqrt(visible)
         shape = (1, side, side) if side * side == visible else (visible,)
         note = "There are no data: everything is learned and measured on samples."
-        return DatasetPlan("none", "generated", shape, (), 0, 0, 0, 0, note)
+        bits = Array(shape, torch.uint8, below=2)
+        return DatasetPlan("none", "generated", bits, (), 0, 0, 0, 0, note)
 
     def load(self) -> Dataset:
         """Empty parts."""
         plan = self.plan()
-        none = torch.zeros(0, *plan.input_shape, dtype=torch.uint8)
-        empty = Examples(none, None, torch.arange(0))
-        name = fingerprint("no data", plan.input_shape)
-        shape, note = plan.input_shape, plan.note
-        return Dataset(plan.name, plan.source, name, shape, (), empty, empty, empty, note)
+        empty = Examples(blank(plan.inputs, 0), None, torch.arange(0))
+        name = fingerprint("no data", shape_of(plan.inputs))
+        parts = empty, empty, empty
+        return Dataset(plan.name, plan.source, name, plan.inputs, (), *parts, plan.note)

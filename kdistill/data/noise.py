@@ -6,6 +6,7 @@ import torch
 
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.randomness import normal, purpose_of, sample_keys
+from kdistill.data.spec import Array, shape_of
 from kdistill.data.transfer import Transfer, check_counts
 from kdistill.errors import UserError
 
@@ -38,7 +39,7 @@ class Noise(Transfer):
     def examples(self, dataset: Dataset) -> Examples:
         """The same inputs each time; fewer of the same `seed` are the first of more."""
         index = torch.arange(self.size)
-        shape = dataset.input_shape
+        shape = shape_of(dataset.inputs)
         keys = torch.split(sample_keys(self.seed, 0, index), SLICE)
         drawn = torch.cat([normal(part, prod(shape), purpose_of("noise")) for part in keys])
         inputs = (self.mean + self.std * drawn).view(self.size, *shape)
@@ -46,8 +47,14 @@ class Noise(Transfer):
         return Examples(inputs, None, index, origin=origin)
 
     def check(self, dataset: Dataset) -> None:
-        """Refuse bits, of which Gaussian numbers are none; any data set has a shape."""
-        if not dataset.classes:
+        """Refuse whole numbers, of which Gaussian ones are none: bits, a vocabulary."""
+        inputs = dataset.inputs
+        if not isinstance(inputs, Array):
+            raise UserError(
+                "transfer: Gaussian noise is one array of floats, and the inputs of "
+                f"{dataset.name} are {', '.join(inputs)}; use transfer=train"
+            )
+        if inputs.below is not None:
             raise UserError(
                 "transfer: Gaussian noise is not of 0 and 1, as a density's inputs are; use "
                 "transfer=train or transfer=teacher_samples"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kdistill.data.batch import Batch, Stream
 from kdistill.data.randomness import derived
+from kdistill.data.tree import floats, joined, single
 
 
 class Draw(Protocol):
@@ -42,9 +43,10 @@ class WithOwn:
         return self
 
     def __next__(self) -> Batch:
-        batch = floats(next(self._stream))
+        batch = next(self._stream)
+        batch = replace(batch, inputs=floats(batch.inputs))
         purpose = f"own samples, step {self._step}, process {self._rank}"
-        generator = torch.Generator(batch.inputs.device)
+        generator = torch.Generator(single(batch.inputs).device)
         generator.manual_seed(derived(self._seed, purpose))
         drawn = self._draw(batch, generator)
         self._step += 1
@@ -88,15 +90,9 @@ class Exact:
         """Nothing."""
 
 
-def floats(batch: Batch) -> Batch:
-    """`batch` with inputs as models read them: uint8 divided by 255."""
-    inputs = batch.inputs
-    return replace(batch, inputs=inputs.float() / 255) if inputs.dtype == torch.uint8 else batch
-
-
 def appended(batch: Batch, drawn: Tensor) -> Batch:
     """`batch` of floats and the rows `drawn`, which have no label, index or key."""
-    inputs = batch.inputs
+    inputs = single(batch.inputs)
     own = torch.arange(len(inputs) + len(drawn), device=inputs.device) >= len(inputs)
-    whole = torch.cat([inputs, drawn.view(-1, *inputs.shape[1:]).to(inputs)])
+    whole = joined([inputs, drawn.view(-1, *inputs.shape[1:]).to(inputs)])
     return replace(batch, inputs=whole, labels=None, index=None, key=None, own=own)

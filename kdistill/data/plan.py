@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kdistill.data.batch import Dataset
+from kdistill.data.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,7 @@ class DatasetPlan:
 
     name: str
     source: str  # files | download | bundled
-    input_shape: tuple[int, ...]
+    inputs: Spec  # of one input
     classes: tuple[str, ...]
     train: int  # examples left for training after the validation split
     validation: int

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from kdistill.data.batch import Reader
+from kdistill.data.tree import Tree, stacked
 from kdistill.errors import UserError
 
 
 def read_ahead(
     reader: Reader, batches: Iterator[list[int]], workers: int, pin: bool
-) -> Iterator[Tensor]:
+) -> Iterator[Tree]:
     """Inputs [len(rows), ...] for each list of rows in `batches`, in that order.
 
     `pin`: into page-locked memory, from which a GPU copies without waiting. UserErrors of the
@@ -33,13 +33,13 @@ def read_ahead(
         yield inputs
 
 
-class _Caught(TorchDataset[Tensor | UserError]):
+class _Caught(TorchDataset[Tree | UserError]):
     """Hands a UserError over as a value: raised in a worker it would come with its traceback."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    def __getitem__(self, row: int) -> Tensor | UserError:
+    def __getitem__(self, row: int) -> Tree | UserError:
         try:
             return self._reader[row]
         except UserError as error:
@@ -56,6 +56,6 @@ class _Once:
         return self._batches
 
 
-def _stacked(inputs: list[Tensor | UserError]) -> Tensor | UserError:
+def _stacked(inputs: list[Tree | UserError]) -> Tree | UserError:
     errors = [value for value in inputs if isinstance(value, UserError)]
-    return errors[0] if errors else torch.stack([v for v in inputs if isinstance(v, Tensor)])
+    return errors[0] if errors else stacked([v for v in inputs if not isinstance(v, UserError)])

@@ -14,7 +14,7 @@ kdistill.errors.UserError: inputs.tokens are int64 [4] each, they must be int64 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ class Array:
     below: int | None = None
 
     def __str__(self) -> str:
-        return f"{str(self.dtype).removeprefix('torch.')} {[*self.shape]}"
+        return f"{_kind(self.dtype)} {[*self.shape]}"
 
 
 Spec: TypeAlias = Array | Mapping[str, Array]
@@ -54,6 +54,13 @@ def spec_of(tree: Tree) -> Spec:
     if isinstance(tree, Tensor):
         return Array(tuple(tree.shape[1:]), tree.dtype)
     return {name: Array(tuple(one.shape[1:]), one.dtype) for name, one in tree.items()}
+
+
+def shape_of(spec: Spec) -> tuple[int, ...]:
+    """Of the one array that an example is; TypeError where there are several."""
+    if not isinstance(spec, Array):
+        raise TypeError(f"one array is needed here, and there are several: {', '.join(spec)}")
+    return spec.shape
 
 
 def arrays(spec: Spec) -> Mapping[str, Array]:
@@ -85,3 +92,43 @@ def check_like(name: str, tree: Tree, spec: Spec) -> None:
 
 def _listed(spec: Spec) -> str:
     return "one array" if isinstance(spec, Array) else f"the arrays {', '.join(spec)}"
+
+
+def to_yaml(spec: Spec) -> dict[str, Any]:
+    """Its keys in a file: input_shape and dtype of a single array, or inputs by their names."""
+    if isinstance(spec, Array):
+        return {"input_shape": [*spec.shape], "dtype": _kind(spec.dtype)}
+    return {
+        "inputs": {
+            name: {"shape": [*one.shape], "dtype": _kind(one.dtype), "below": one.below}
+            for name, one in spec.items()
+        }
+    }
+
+
+def from_yaml(about: Mapping[str, Any]) -> Spec:
+    """The spec of such keys, where dtype may be missing; ValueError for others."""
+    several = about.get("inputs")
+    if not isinstance(several, dict):
+        return _array(about.get("input_shape"), about.get("dtype", "float32"))
+    if not several or not all(isinstance(one, dict) for one in several.values()):
+        raise ValueError("inputs must hold arrays by name")
+    return {
+        str(name): _array(one.get("shape"), one.get("dtype"), one.get("below"))
+        for name, one in several.items()
+    }
+
+
+def _array(shape: Any, dtype: Any, below: Any = None) -> Array:
+    kind = getattr(torch, str(dtype), None)
+    if not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
+        raise ValueError(f"a shape must be a list of numbers, got {shape}")
+    if not isinstance(kind, torch.dtype):
+        raise ValueError(f"a dtype must be one of torch, got {dtype}")
+    if not (below is None or isinstance(below, int)):
+        raise ValueError(f"below must be a number, got {below}")
+    return Array(tuple(shape), kind, below)
+
+
+def _kind(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -72,7 +72,7 @@ def resident(
         name=plan.name,
         source=plan.source,
         fingerprint=name,
-        input_shape=plan.input_shape,
+        inputs=plan.inputs,
         classes=plan.classes,
         train=replace(kept, origin=name),
         validation=held,

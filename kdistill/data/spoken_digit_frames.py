@@ -10,6 +10,7 @@ from kdistill.data.batch import Dataset, Examples
 from kdistill.data.log_mel import check_mels, frames_in, log_mel, need_speech
 from kdistill.data.plan import DatasetPlan
 from kdistill.data.recordings import TRAIN, Recording, archive_of, recordings, shortfall
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, drawn, held_out
 from kdistill.data.torchvision_sets import check_source, expected, obtain
 
@@ -82,7 +83,7 @@ class SpokenDigitFrames:
             name=plan.name,
             source=source,
             fingerprint=name,
-            input_shape=plan.input_shape,
+            inputs=plan.inputs,
             classes=plan.classes,
             train=replace(examples, origin=name),
             validation=validation,
@@ -100,7 +101,7 @@ class SpokenDigitFrames:
         return DatasetPlan(
             name="spoken_digit_frames",
             source=source,
-            input_shape=shape,
+            inputs=Array(shape, torch.uint8),
             classes=CLASSES,
             train=train,
             validation=validation,

@@ -17,6 +17,7 @@ from kdistill.data.recordings import (
     recordings,
     shortfall,
 )
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, held_out, resident
 from kdistill.data.torchvision_sets import check_source, expected, obtain
 
@@ -81,7 +82,7 @@ class SpokenDigits:
         return DatasetPlan(
             name="spoken_digits",
             source=source,
-            input_shape=(1, self.mels, self.frames),
+            inputs=Array((1, self.mels, self.frames), torch.uint8),
             classes=digits if self.classes == "digit" else each,
             train=train - held,
             validation=held,

@@ -1,6 +1,6 @@
 """Streams: a data set in the order of (seed, epoch), or once in order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,6 +10,7 @@ from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.randomness import purpose_of, sample_keys
 from kdistill.data.reading import read_ahead
+from kdistill.data.tree import Tree, copied, moved, rows
 from kdistill.errors import UserError
 
 
@@ -84,14 +85,14 @@ class EpochStream:
         if len(examples) == 0:
             raise UserError("there are no examples to stream")
         self.fresh, self._passes = bool(augmentation), passes
-        self._resident = isinstance(examples.inputs, Tensor)
+        self._resident = isinstance(examples.inputs, (Tensor, Mapping))
         self._examples = _on_device(examples, device)
         self._index, self._seed, self._device = examples.index, seed, device
         self._augmentation = augmentation
         self._order = Order(len(examples), batch_size, seed, shuffle)
         self._epoch, self._position = 0, 0
         self._laid_out: _Epoch | None = None
-        self._read: Iterator[Tensor] | None = None
+        self._read: Iterator[Tree] | None = None
 
     def __len__(self) -> int:
         return len(self._order) * self._passes
@@ -139,31 +140,33 @@ class EpochStream:
             key=key.to(self._device),
         )
 
-    def _inputs(self, rows: Tensor) -> Tensor:
+    def _inputs(self, chosen: Tensor) -> Tree:
         inputs = self._examples.inputs
-        if isinstance(inputs, Tensor):
-            return inputs.index_select(0, rows)  # ten times faster than inputs[rows] on CPUs
+        if isinstance(inputs, (Tensor, Mapping)):
+            return rows(inputs, chosen)
         if self._read is None:
             batches = self._order.batches(self._epoch, self._position)
             workers, pin = self._examples.workers, self._device.type == "cuda"
             self._read = read_ahead(inputs, batches, workers, pin)
-        return next(self._read).to(self._device, non_blocking=True)
+        return moved(next(self._read), self._device)
 
 
 def in_order(examples: Examples, batch_size: int, device: torch.device) -> Iterator[Batch]:
     """Every example once, in order; nothing at all when there are none."""
     if len(examples) == 0:
         return
-    inputs, rows = examples.inputs, torch.split(torch.arange(len(examples)), batch_size)
-    if isinstance(inputs, Tensor):
-        parts: Iterator[Tensor] = (
-            part.clone() for part in torch.split(inputs, batch_size)
-        )  # safe from `x -= mean`
+    inputs, number = examples.inputs, len(examples)
+    places = [
+        slice(first, min(first + batch_size, number)) for first in range(0, number, batch_size)
+    ]
+    if isinstance(inputs, (Tensor, Mapping)):
+        # copies: safe from `x -= mean`
+        parts: Iterator[Tree] = (copied(rows(inputs, here)) for here in places)
     else:
-        batches, pin = (here.tolist() for here in rows), device.type == "cuda"
+        batches, pin = ([*range(here.start, here.stop)] for here in places), device.type == "cuda"
         parts = read_ahead(inputs, batches, examples.workers, pin)
     key = sample_keys(0, 0, examples.index)
-    for here, part in zip(rows, parts, strict=True):
+    for here, part in zip(places, parts, strict=True):
         labels = None if examples.labels is None else examples.labels[here]
         yield Batch(part, labels, examples.index[here], key[here]).to(device)
 
@@ -184,7 +187,7 @@ def _on_device(examples: Examples, device: torch.device) -> Examples:
     inputs, labels = examples.inputs, examples.labels
     return replace(
         examples,
-        inputs=inputs.to(device) if isinstance(inputs, Tensor) else inputs,
+        inputs=moved(inputs, device) if isinstance(inputs, (Tensor, Mapping)) else inputs,
         labels=None if labels is None else labels.to(device),
         index=examples.index.to(device),
     )

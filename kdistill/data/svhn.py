@@ -7,6 +7,7 @@ from torch import Tensor
 
 from kdistill.data.batch import Dataset
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, held_out, resident
 from kdistill.data.torchvision_sets import Archive, check_source, expected, obtain, refuse_damaged
 
@@ -51,7 +52,7 @@ class SVHN:
         return DatasetPlan(
             name="svhn",
             source=source,
-            input_shape=(3, 32, 32),
+            inputs=Array((3, 32, 32), torch.uint8),
             classes=tuple("0123456789"),
             train=train - held,
             validation=held,

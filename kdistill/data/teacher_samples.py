@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kdistill.data.batch import Batch, Dataset, Examples, Stream
 from kdistill.data.randomness import derived, sample_keys
+from kdistill.data.spec import shape_of
 from kdistill.data.streams import shared
 from kdistill.data.transfer import TrainingSet, Transfer, check_counts
 from kdistill.errors import UserError
@@ -76,7 +77,7 @@ class TeacherSamples(Transfer):
             raise UserError(
                 "transfer: this teacher cannot be sampled; use teacher=rbm, or transfer=train"
             )
-        return SampleStream(sampler, self, batch_size, seed, device, dataset.input_shape)
+        return SampleStream(sampler, self, batch_size, seed, device, shape_of(dataset.inputs))
 
 
 class SampleStream:

@@ -16,6 +16,7 @@ from kdistill.data.arrays import (
 from kdistill.data.batch import Dataset
 from kdistill.data.class_names import class_names, counted
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import spec_of
 from kdistill.data.split import Part, check_validation, held_out, resident
 from kdistill.errors import UserError
 
@@ -149,7 +150,7 @@ def _plan(
     return DatasetPlan(
         name=name,
         source=source,
-        input_shape=tuple(train[0].shape[1:]),
+        inputs=spec_of(train[0]),
         classes=classes,
         train=kept,
         validation=held,

@@ -10,6 +10,7 @@ from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Dataset, Examples, Stream
 from kdistill.data.labels import label_of
 from kdistill.data.randomness import purpose_of, sample_keys
+from kdistill.data.spec import blank
 from kdistill.data.streams import EpochStream
 from kdistill.errors import UserError
 
@@ -105,9 +106,9 @@ class TrainingSet(Transfer):
     def check(self, dataset: Dataset) -> None:
         """Chooses the examples, and augments a blank input."""
         self._rows(dataset)
-        blank = dataset.blank(1)
+        one = blank(dataset.inputs, 1)
         for augment in self.augmentation:
-            augment(blank, torch.zeros(1, dtype=torch.int64))
+            augment(one, torch.zeros(1, dtype=torch.int64))
 
     def labelled(self, dataset: Dataset) -> bool:
         """Whether the training set has labels."""

@@ -24,6 +24,11 @@ def count(tree: Tree) -> int:
     return tensor.shape[0]
 
 
+def device_of(tree: Tree) -> torch.device:
+    """Where all of it is."""
+    return (tree if isinstance(tree, Tensor) else next(iter(tree.values()))).device
+
+
 def rows(tree: Tree, index: Tensor | slice) -> Tree:
     """The rows at `index`: [m] int64, of which it makes a copy; or a slice, which is a view."""
     if not isinstance(tree, Tensor):
@@ -35,8 +40,22 @@ def rows(tree: Tree, index: Tensor | slice) -> Tree:
 def moved(tree: Tree, device: torch.device) -> Tree:
     """The same rows on `device` (asynchronous from pinned memory)."""
     if not isinstance(tree, Tensor):
-        return {name: single(moved(tensor, device)) for name, tensor in tree.items()}
+        return {name: tensor.to(device, non_blocking=True) for name, tensor in tree.items()}
     return tree.to(device, non_blocking=True)
+
+
+def copied(tree: Tree) -> Tree:
+    """The same rows, in memory of their own."""
+    if not isinstance(tree, Tensor):
+        return {name: tensor.clone() for name, tensor in tree.items()}
+    return tree.clone()
+
+
+def floats(tree: Tree) -> Tree:
+    """Inputs as models read them: uint8 divided by 255, other types as they are."""
+    if not isinstance(tree, Tensor):
+        return {name: single(floats(tensor)) for name, tensor in tree.items()}
+    return tree.float() / 255 if tree.dtype == torch.uint8 else tree
 
 
 def joined(trees: Sequence[Tree]) -> Tree:

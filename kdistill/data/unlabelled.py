@@ -7,16 +7,19 @@ import torch
 from torch import Tensor
 
 from kdistill.artifacts.files import fingerprint
-from kdistill.data.arrays import check_bits, checked_inputs
+from kdistill.data.arrays import check_bits, checked_inputs, tensor_of
 from kdistill.data.batch import Dataset, Examples
+from kdistill.data.spec import Array, check_like
 from kdistill.data.tensors import read_arrays
 from kdistill.data.transfer import Transfer, check_counts
+from kdistill.data.tree import Tree, count, rows
 from kdistill.errors import UserError
 
 
 class Unlabelled(Transfer):
     """The array `inputs` [n, *input] of a .npz or .safetensors file: uint8 pixels, or floats as
-    models read them; the first `size` >= 1 of them, or all. epoch_size: see TrainingSet.
+    models read them; or, for data whose inputs have names, the arrays of these names. The first
+    `size` >= 1 of them, or all. epoch_size: see TrainingSet.
 
     Hinton et al. 2015, section 2: "the transfer set ... could consist entirely of unlabeled data".
     """
@@ -29,38 +32,46 @@ class Unlabelled(Transfer):
         self.size, self.epoch_size = size, epoch_size
 
     @cached_property
-    def _inputs(self) -> Tensor:
+    def _inputs(self) -> Tree:
+        """The array `inputs`; all arrays by their names where none is called that."""
         arrays = read_arrays(self.path, "transfer.path")
-        if "inputs" not in arrays:
-            raise UserError(
-                f"{self.path}: no array inputs in it; it holds "
-                f"{', '.join(sorted(arrays)) or 'nothing'}"
-            )
-        inputs = checked_inputs(f"{self.path}: inputs", arrays["inputs"])
-        if self.size and self.size > len(inputs):
-            raise UserError(f"transfer.size must be <= {len(inputs)} here, got {self.size}")
-        return inputs
+        if "inputs" in arrays:
+            return checked_inputs(f"{self.path}: inputs", arrays["inputs"])
+        return {name: tensor_of(f"{self.path}: {name}", arrays[name]) for name in sorted(arrays)}
 
     @cached_property
     def _origin(self) -> str:
-        return f"inputs {fingerprint(self._inputs)}"
+        inputs = self._inputs
+        if isinstance(inputs, Tensor):
+            return f"inputs {fingerprint(inputs)}"
+        return f"inputs {fingerprint([*inputs], *inputs.values())}"
 
     def examples(self, dataset: Dataset) -> Examples:
         """In the order of the file; answers about the first ones serve all of them."""
         index = torch.arange(self.count(dataset))
-        return Examples(self._inputs[: self.size], None, index, origin=self._origin)
+        inputs = rows(self._inputs, slice(self.size))
+        return Examples(inputs, None, index, origin=self._origin)
 
     def check(self, dataset: Dataset) -> None:
-        """Reads the file; refuses inputs of another shape than the data set's, and, of a density,
-        others than bits."""
-        name, shape = f"{self.path}: inputs", tuple(self._inputs.shape[1:])
-        if shape != tuple(dataset.input_shape):
+        """Reads the file; refuses inputs of another shape than the data set's, others than bits
+        where those are bits, and fewer than `size`."""
+        inputs, wanted = self._inputs, dataset.inputs
+        name = f"{self.path}: inputs"
+        if not isinstance(wanted, Array):
+            check_like(name, inputs, wanted)
+        elif not isinstance(inputs, Tensor):
+            held = ", ".join(inputs) or "nothing"
+            raise UserError(f"{self.path}: no array inputs in it; it holds {held}")
+        elif inputs.shape[1:] != wanted.shape:
             raise UserError(
-                f"{name} are {[*shape]} each, and those of {dataset.name} {[*dataset.input_shape]}"
+                f"{name} are {[*inputs.shape[1:]]} each, and those of {dataset.name} "
+                f"{[*wanted.shape]}"
             )
-        if not dataset.classes:
-            check_bits(self._inputs, name)
+        elif wanted.below == 2:
+            check_bits(inputs, name)
+        if self.size and self.size > count(inputs):
+            raise UserError(f"transfer.size must be <= {count(inputs)} here, got {self.size}")
 
     def count(self, dataset: Dataset) -> int:
         """In the file, or `size`."""
-        return self.size or len(self._inputs)
+        return self.size or count(self._inputs)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kdistill.data.batch import Batch
+from kdistill.data.tree import single
 from kdistill.losses.divergence import kl_at_temperature
 from kdistill.losses.loss import Loss, logits_of, number
 from kdistill.signals.signals import Signals
@@ -68,7 +69,7 @@ class DerivativeMatching(Loss):
         weights = v.softmax(dim=1) if self.weighting == "teacher" else 1 / z.shape[1]
         squares = self._squares(student, teacher)
         derivative = (weights * squares).sum(dim=1).mean() / 2
-        inputs = batch.inputs[0].numel()
+        inputs = single(batch.inputs)[0].numel()
         total = self.value_weight * value + self.derivative_weight / inputs * derivative
         return {"total": total, "value": value, "derivative": derivative}
 

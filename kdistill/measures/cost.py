@@ -6,9 +6,11 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kdistill.artifacts.result import Cost
+from kdistill.data.spec import Spec, blank
+from kdistill.data.tree import Tree, device_of, moved, rows
 
 BATCH_SIZES = (1, 256)
 SECONDS = 0.2  # of timing for each batch size; a single slow call may take longer
@@ -16,20 +18,19 @@ SECONDS = 0.2  # of timing for each batch size; a single slow call may take long
 
 def cost(
     module: nn.Module,
-    input_shape: Sequence[int],
-    input_dtype: torch.dtype,
+    inputs: Spec,
     path: Path | None,
     device: torch.device,
     batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> Cost:
-    """The Cost of asking `module` about inputs [*input_shape] of `input_dtype` on `device`.
+    """The Cost of asking `module` about such `inputs` on `device`.
 
     bytes: of the file at `path`, else of the tensors that would be saved. latency_ms: median time
     of a forward pass for each of `batch_sizes`. Works on a copy in eval mode; `module` stays
     as it was.
     """
     copy = deepcopy(module).to(device).eval()
-    one = torch.zeros(1, *input_shape, dtype=input_dtype, device=device)
+    one = moved(blank(inputs, 1), device)
     threads = torch.get_num_threads()
     stored = sum(tensor.nbytes for tensor in copy.state_dict().values())
     return Cost(
@@ -41,22 +42,22 @@ def cost(
     )
 
 
-def multiply_adds(module: nn.Module, one: Tensor) -> int | None:
+def multiply_adds(module: nn.Module, one: Tree) -> int | None:
     """Multiply-adds of matrix products, convolutions and attention for `one` input [1, ...].
 
     Counted on the meta device, where nothing is computed and every operation is known; of a module
     that cannot run there, one whose way depends on its input say, what it takes for `one`. None
     where that cannot be counted either.
     """
-    for device in (torch.device("meta"), one.device):
+    for device in (torch.device("meta"), device_of(one)):
         try:
-            return _counted(deepcopy(module).to(device), one.to(device))
+            return _counted(deepcopy(module).to(device), moved(one, device))
         except Exception:  # a user's own module may raise anything; the run goes on without it
             continue
     return None
 
 
-def _counted(module: nn.Module, one: Tensor) -> int:
+def _counted(module: nn.Module, one: Tree) -> int:
     from torch.utils.flop_counter import FlopCounterMode  # seconds to import, and not always asked
 
     # what it does not count by itself, by the shapes of the operands: NADE adds in place
@@ -66,13 +67,13 @@ def _counted(module: nn.Module, one: Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def milliseconds(module: nn.Module, one: Tensor, size: int) -> float:
+def milliseconds(module: nn.Module, one: Tree, size: int) -> float:
     """Median milliseconds of a forward pass on `size` copies of `one` input [1, ...]."""
     # its import warns of a CUDA toolkit on machines without a GPU
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils.benchmark import Timer
 
-    inputs = one.expand(size, *one.shape[1:]).contiguous()
+    inputs = rows(one, torch.zeros(size, dtype=torch.int64, device=device_of(one)))
     timer = Timer(
         "module(inputs)",
         globals={"module": module, "inputs": inputs},

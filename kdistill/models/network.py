@@ -13,12 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.config.build import build, parameters_of, resolve, to_plain
+from kdistill.data.spec import Array, Spec, arrays, blank, shape_of, spec_of
+from kdistill.data.tree import Tree
 from kdistill.errors import UserError
 from kdistill.models.preprocessing import Pixels
 
 
 class Network(nn.Module):
-    """Raw inputs [batch, ...] to logits [batch, classes], or to log-densities [batch]."""
+    """Raw inputs [batch, ...] to logits [batch, classes], or to log-densities [batch].
+
+    What the preprocessing makes of several arrays by name reaches the model as keywords.
+    """
 
     def __init__(self, preprocessing: nn.Module, model: nn.Module) -> None:
         super().__init__()
@@ -30,9 +35,10 @@ class Network(nn.Module):
         """`model` as a Network that hands it floats as they are (and uint8 divided by 255)."""
         return model if isinstance(model, Network) else Network(Pixels(), model)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tree) -> Tensor:
         """Raw inputs [batch, ...] to logits [batch, classes], or to log-densities [batch]."""
-        said: Tensor = self.model(self.preprocessing(inputs))
+        seen = self.preprocessing(inputs)
+        said: Tensor = self.model(**seen) if isinstance(seen, Mapping) else self.model(seen)
         return said
 
     def score(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,13 +55,13 @@ def inner(module: nn.Module) -> nn.Module:
 
 
 def make_network(
-    config: Mapping[str, Any], input_shape: Sequence[int], classes: int, key: str = "model"
+    config: Mapping[str, Any], inputs: Spec, classes: int, key: str = "model"
 ) -> Network:
     """Make the Network of a model config, on the CPU, and ask it two inputs to see that it fits.
 
     config: `_target_`, its keys, and `preprocessing` (null or left out: `Pixels()`). The target
-    gets `input_shape` (of one input, after preprocessing) and `classes` if it has such parameters;
-    classes = 0: it is a density.
+    gets `input_shape` (of an input that is one array, after preprocessing) and `classes` if it has
+    such parameters; classes = 0: it is a density.
     UserError, naming `key`, where the config stands in the whole, when it cannot be built, cannot
     take such inputs or answers with another shape.
     """
@@ -63,43 +69,49 @@ def make_network(
     named, place = plain.pop("preprocessing", None), f"{key}.preprocessing"
     preprocessing = build(named, key=place) if named else Pixels()
     try:
-        seen = _shape_after(preprocessing, input_shape)
+        seen = _after(preprocessing, inputs)
     except Exception as error:  # a user's own preprocessing may raise anything
         raise UserError(f"{place}: {_one_line(error)}") from error
-    offered: dict[str, Any] = {"input_shape": seen, "classes": classes}
+    offered: dict[str, Any] = {"classes": classes}
+    if isinstance(seen, Array):
+        offered["input_shape"] = seen.shape
     if not classes and "classes" in parameters_of(resolve(plain["_target_"], f"{key}._target_")):
         raise UserError(
             f"{key}: {plain['_target_']} tells classes apart, and these data have none; use a "
             "density: nade or made"
         )
     if not classes:
-        _check_bits(preprocessing, input_shape, place)
+        _check_bits(preprocessing, shape_of(inputs), place)
     model = build(plain, offered=offered, key=key)
     if not isinstance(model, nn.Module):
         raise UserError(f"{key}._target_: {plain['_target_']} makes no torch.nn.Module")
     network = Network(preprocessing, model)
-    _try(network, f"{key}: {plain['_target_']}", input_shape, classes)
+    _try(network, f"{key}: {plain['_target_']}", inputs, classes)
     return network
 
 
-def _check_bits(preprocessing: nn.Module, input_shape: Sequence[int], place: str) -> None:
-    ends = torch.stack([torch.zeros(*input_shape), torch.ones(*input_shape)])
+def _check_bits(preprocessing: nn.Module, shape: Sequence[int], place: str) -> None:
+    ends = torch.stack([torch.zeros(*shape), torch.ones(*shape)])
     seen = preprocessing(ends)
     if seen.shape != ends.shape or not torch.equal(seen, ends):
         raise UserError(f"{place}: a density's inputs must stay 0 and 1; leave it null")
 
 
-def _shape_after(preprocessing: nn.Module, input_shape: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(preprocessing, Pixels):
-        return preprocessing.output_shape(input_shape)
-    return tuple(preprocessing(torch.zeros(1, *input_shape)).shape[1:])
+def _after(preprocessing: nn.Module, inputs: Spec) -> Spec:
+    """What the model sees of one input."""
+    if isinstance(preprocessing, Pixels) and isinstance(inputs, Array):
+        return Array(preprocessing.output_shape(inputs.shape))
+    return spec_of(preprocessing(blank(inputs, 1)))
 
 
-def _try(network: Network, name: str, input_shape: Sequence[int], classes: int) -> None:
-    given = f"inputs of shape {list(input_shape)}"
+def _try(network: Network, name: str, inputs: Spec, classes: int) -> None:
+    listed = ", ".join(f"{name} {array}" for name, array in arrays(inputs).items())
+    given = (
+        f"inputs of shape {[*inputs.shape]}" if isinstance(inputs, Array) else f"inputs {listed}"
+    )
     try:
         with torch.no_grad():
-            answer = network.eval()(torch.zeros(2, *input_shape))
+            answer = network.eval()(blank(inputs, 2))
     except Exception as error:  # a user's own model may raise anything
         raise UserError(f"{name} cannot take {given}: {_one_line(error)}") from error
     wanted = f"logits [batch, {classes}]" if classes else "log-densities [batch]"

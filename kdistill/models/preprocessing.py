@@ -6,11 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdistill.data.tree import Tree, floats
+
 
 class Pixels(nn.Module):
     """Scale, resize, repeat a grey channel, standardise: `(x - mean) / std`.
 
-    uint8 is divided by 255; other types pass unscaled, so `Pixels()` leaves floats as they are.
+    uint8 is divided by 255; other types pass unscaled, so `Pixels()` leaves floats as they are. It
+    does so with each of several arrays too, but the options are for a single one.
     mean, std: one number, or one per channel (dimension 1); std > 0. They are saved with the
     weights unless they are 0 and 1. size: [height, width] or one number for both, by antialiased
     bilinear interpolation. channels: what the network needs; one channel is repeated to get there.
@@ -38,9 +41,15 @@ class Pixels(nn.Module):
         self.register_buffer("mean", shift if changes else None)
         self.register_buffer("std", scale if changes else None)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tree) -> Tree:
         """Raw inputs [batch, ...] to what the network sees."""
-        x = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+        x = floats(inputs)
+        if not isinstance(x, Tensor):
+            if self.size or self.channels or self.mean is not None:
+                raise ValueError(
+                    f"size, channels, mean and std are for one array, not for {', '.join(x)}"
+                )
+            return x
         if self.size is not None and tuple(x.shape[-2:]) != self.size:
             x = F.interpolate(x, self.size, mode="bilinear", align_corners=False, antialias=True)
         if self.channels is not None and x.shape[1] == 1:

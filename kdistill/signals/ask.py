@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
+from kdistill.data.tree import single
 from kdistill.signals.derivatives import input_gradients, projected, slopes
 from kdistill.signals.signals import Signals
 
@@ -20,10 +21,10 @@ def ask(module: nn.Module, batch: Batch, needs: frozenset[str] = LOGITS) -> Sign
         return Signals(log_density=_wide(module(batch.inputs)))
     gradients = along = None
     if "input_gradients" in needs:
-        logits, gradients = input_gradients(module, batch.inputs)
+        logits, gradients = input_gradients(module, single(batch.inputs))
         along = projected(gradients, _key(batch)) if "slopes" in needs else None
     elif "slopes" in needs:
-        logits, along = slopes(module, batch.inputs, _key(batch))
+        logits, along = slopes(module, single(batch.inputs), _key(batch))
     else:
         logits = module(batch.inputs)
     return Signals(*(None if said is None else _wide(said) for said in (logits, gradients, along)))

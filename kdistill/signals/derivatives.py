@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from kdistill.data.randomness import purpose_of, uniform
+from kdistill.data.tree import floats, single
 from kdistill.models.mlp import MLP
 from kdistill.models.network import Network
 from kdistill.models.preprocessing import Pixels
@@ -24,7 +25,7 @@ def input_gradients(module: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
     Differentiable in the weights where gradients are enabled (double backpropagation, the classes
     at once); of a mean of distributions it is the gradient of the log of the mean.
     """
-    x = _floats(inputs)
+    x = _leaf(inputs)
     if closed := _rectifiers(module):
         logits, gradients = closed.input_gradients(x)
         return logits, gradients.view(*gradients.shape[:2], *x.shape[1:])
@@ -46,7 +47,7 @@ def slopes(module: nn.Module, inputs: Tensor, key: Tensor) -> tuple[Tensor, Tens
 
     One pass forward with its tangent: the cost grows neither with classes nor with inputs.
     """
-    x = _floats(inputs)
+    x = _leaf(inputs)
     with warnings.catch_warnings(), forward_ad.dual_level():
         # torch's own rules for tangents are scripts, which its later releases warn of
         warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
@@ -73,9 +74,9 @@ def projected(gradients: Tensor, key: Tensor) -> Tensor:
     return (gradients.flatten(2) @ along.flatten(1)[:, :, None]).squeeze(2)
 
 
-def _floats(inputs: Tensor) -> Tensor:
-    """A tensor of its own, which may be differentiated by."""
-    return (inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs).detach()
+def _leaf(inputs: Tensor) -> Tensor:
+    """The floats that models read, as a tensor that may be differentiated by."""
+    return single(floats(inputs)).detach()
 
 
 def _rectifiers(module: nn.Module) -> MLP | None:

@@ -6,9 +6,8 @@ about again.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from kdistill import ranks
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.files import fingerprint, make_folder, write_json, write_tensors
 from kdistill.data.batch import Batch, Examples
+from kdistill.data.spec import Spec, numbers
 from kdistill.data.streams import in_order
 from kdistill.errors import UserError
 from kdistill.events import Listener, Progress, StageEnded, StageStarted, Warned, silent
@@ -50,18 +50,16 @@ def stored_for(needs: frozenset[str]) -> frozenset[str]:
     return frozenset("input_gradients" if need == "slopes" else need for need in needs)
 
 
-def stored_bytes(
-    needs: frozenset[str], inputs: int, classes: int, input_shape: Sequence[int]
-) -> int:
+def stored_bytes(needs: frozenset[str], inputs: int, classes: int, spec: Spec) -> int:
     """Size of the stored answers about so many inputs, in float32."""
-    size = prod(input_shape)
-    numbers = {
+    size = numbers(spec)
+    each = {
         "logits": classes,
         "input_gradients": classes * size,
         "log_density": 1,
         "score": size,
     }
-    return 4 * inputs * sum(numbers[need] for need in stored_for(needs))
+    return 4 * inputs * sum(each[need] for need in stored_for(needs))
 
 
 def too_large(needs: frozenset[str], size: int) -> bool:

@@ -10,6 +10,8 @@ from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Batch, Dataset, Examples
+from kdistill.data.spec import blank
+from kdistill.data.tree import Tree, moved
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -39,9 +41,9 @@ def repair(
     """
     shifts = {name: find_shifts(each, omitted, dataset, process) for name, each in networks.items()}
     if kind:
-        blank = dataset.test.inputs[0][None].to(process.device)
+        one = moved(blank(dataset.inputs, 1), process.device)
         for name, network in networks.items():
-            bias = bias_name(network, blank, len(dataset.classes))
+            bias = bias_name(network, one, len(dataset.classes))
             build_in(network, bias, omitted, shifts[name][kind])
             write_tensors(folder.weights(name), network.state_dict())
     as_trained = {name: logits[name] for name in networks}
@@ -73,14 +75,14 @@ def frequencies(dataset: Dataset) -> Tensor:
     return counts / counts.sum()
 
 
-def bias_name(network: nn.Module, blank: Tensor, classes: int) -> str:
+def bias_name(network: nn.Module, inputs: Tree, classes: int) -> str:
     """The parameter [classes] that is added to the logits; UserError when there is none.
 
-    blank: a batch of any inputs, on the network's device.
+    inputs: a batch of any, on the network's device.
     """
     copy = deepcopy(network).eval()
     for name, bias in reversed(list(copy.named_parameters())):
-        if bias.shape == (classes,) and _is_added(bias, copy, blank):
+        if bias.shape == (classes,) and _is_added(bias, copy, inputs):
             return name
     raise UserError(
         f"repair: the student has no bias of {classes} numbers that is added to its logits; use "
@@ -88,8 +90,8 @@ def bias_name(network: nn.Module, blank: Tensor, classes: int) -> str:
     )
 
 
-def _is_added(bias: nn.Parameter, network: nn.Module, blank: Tensor) -> bool:
-    batch, kept = Batch(blank), bias.detach().clone()
+def _is_added(bias: nn.Parameter, network: nn.Module, inputs: Tree) -> bool:
+    batch, kept = Batch(inputs), bias.detach().clone()
 
     def logits(shift: float) -> Tensor:
         bias.copy_(kept + shift)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Batch
+from kdistill.data.tree import Tree
 from kdistill.engine.process import Process
 from kdistill.models.density_mixture import DensityMixture
 from kdistill.signals.signals import Signals
@@ -35,7 +36,7 @@ class Combined(nn.Module):
         self.members = nn.ModuleList(members)
         self.combine = combine
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tree) -> Tensor:
         return combined(torch.stack([member(inputs) for member in self.members]), self.combine)
 
 

@@ -89,7 +89,7 @@ class NetworkTeacher:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             classes = len(dataset.classes)
-            return make_network(self.model, dataset.input_shape, classes, key="teacher.model")
+            return make_network(self.model, dataset.inputs, classes, key="teacher.model")
 
     def __getstate__(self) -> dict[str, Any]:
         """As it is sent to another process: configs and names alone."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
+from kdistill.data.tree import Tree
 from kdistill.losses.loss import Loss, logits_of, number
 from kdistill.signals.signals import Signals
 from kdistill.teachers.ensemble import combined
@@ -18,7 +19,7 @@ class Members(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tree) -> Tensor:
         return torch.stack([member(inputs) for member in self.members])
 
 

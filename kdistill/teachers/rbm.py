@@ -14,6 +14,8 @@ from kdistill.artifacts.rbm_file import read_rbm
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Batch, Dataset, Examples, Stream
 from kdistill.data.own_samples import WithOwn
+from kdistill.data.spec import shape_of
+from kdistill.data.tree import single
 from kdistill.engine.fit import Validate
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -83,7 +85,7 @@ class RBMTeacher(NetworkTeacher):
         if state is None:
             super().prepare(context)
             return
-        shape, (visible, hidden) = context.dataset.input_shape, state["weight"].shape
+        shape, (visible, hidden) = shape_of(context.dataset.inputs), state["weight"].shape
         if torch.Size(shape).numel() != visible:
             raise UserError(
                 f"{self.path}: its RBM has {visible} visible units, and an input of "
@@ -145,7 +147,7 @@ class Chains:
     def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor:
         start = self._state
         if start is None or not self.chains:
-            start = batch.inputs.flatten(1)
+            start = single(batch.inputs).flatten(1)
         if self.chains and self._state is None:  # from as many data as there are, again and again
             start = start.repeat(-(-self.chains // len(start)), 1)[: self.chains]
         drawn = self.model.gibbs(start, generator, self.sweeps)

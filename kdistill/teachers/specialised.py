@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.specialty import Specialty
+from kdistill.data.tree import Tree, device_of, rows
 from kdistill.teachers.agreement import SOLVERS, Evidence
 
 
@@ -22,22 +23,22 @@ class Specialised(nn.Module):
         self.specialists: Sequence[Voice] = nn.ModuleList(specialists)  # type: ignore[assignment]
         self.active, self.solver = active, solver
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        general = probabilities(self.generalist(inputs))
+    def forward(self, inputs: Tree) -> Tensor:
+        general, device = probabilities(self.generalist(inputs)), device_of(inputs)
         chosen = general.topk(self.active, dim=1).indices
         named, voices = general.clone(), torch.ones_like(general[:, :1])
         dustbin = general.new_zeros(len(general), len(self.specialists))
         for place, specialist in enumerate(self.specialists):
-            rows = specialist.own[chosen].any(dim=1).nonzero().flatten()
-            if len(rows):  # the others are spared the work
-                of_class, of_others = specialist.says(inputs[rows])
-                named.index_add_(0, rows, of_class)
-                dustbin[rows, place] = of_others
-                voices[rows] += 1
+            at = specialist.own[chosen].any(dim=1).nonzero().flatten()
+            if len(at):  # the others are spared the work
+                of_class, of_others = specialist.says(rows(inputs, at.to(device)))
+                named.index_add_(0, at, of_class)
+                dustbin[at, place] = of_others
+                voices[at] += 1
         outside = torch.stack([specialist.outside for specialist in self.specialists])
         with torch.autocast(general.device.type, enabled=False):
             q = SOLVERS[self.solver](Evidence(general, named, dustbin, outside.double(), voices))
-        return q.log().float().to(inputs.device)
+        return q.log().float().to(device)
 
     def uncorrected(self) -> "Specialised":
         """The same networks without the specialists' corrections."""
@@ -72,7 +73,7 @@ class Voice(nn.Module):
         self.register_buffer("outside", (~own & dustbin).float())
         self.register_buffer("added", correction * added.float())
 
-    def says(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def says(self, inputs: Tree) -> tuple[Tensor, Tensor]:
         """Probabilities [batch, classes], 0 where it names none, and of its dustbin [batch]."""
         logits = self.network(inputs)
         said = probabilities(logits + self.added)

@@ -5,6 +5,7 @@ import torch
 
 from kdistill.data.binarised import Binarised
 from kdistill.data.digits import Digits
+from kdistill.data.spec import Array
 from kdistill.data.tensors import from_tensors
 from kdistill.errors import UserError
 
@@ -15,7 +16,7 @@ WHOLE = Digits(validation=200, split_seed=0)
 def test_every_part_is_bits_of_the_same_pictures(how: str) -> None:
     made, whole, plan = Binarised(WHOLE, how).load(), WHOLE.load(), Binarised(WHOLE, how).plan()
     assert made.classes == plan.classes == ()
-    assert made.input_shape == plan.input_shape == (1, 8, 8)
+    assert made.inputs == plan.inputs == Array((1, 8, 8), torch.uint8, below=2)
     for part in ("train", "validation", "test"):
         bits, grey = getattr(made, part), getattr(whole, part)
         assert bits.labels is None

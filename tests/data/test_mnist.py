@@ -13,6 +13,7 @@ from torch import Tensor
 from kdistill.data import bundled_mnist
 from kdistill.data.fashion_mnist import FashionMNIST
 from kdistill.data.mnist import MNIST
+from kdistill.data.spec import spec_of
 from kdistill.errors import UserError
 
 Writer = Callable[[Path], tuple[Tensor, Tensor]]
@@ -44,7 +45,7 @@ def test_files_are_read_as_they_are(  # type: ignore[no-untyped-def]
     assert offline == []
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (30, 10, 12)
     assert (plan.train, plan.validation, plan.test, plan.bytes) == (30, 10, 12, 52 * 784)
-    assert dataset.input_shape == plan.input_shape == (1, 28, 28)
+    assert dataset.inputs == plan.inputs == spec_of(dataset.test.inputs)
     assert len(dataset.classes) == 10
     for part in (dataset.train, dataset.validation):
         assert isinstance(part.inputs, Tensor)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from kdistill.data.no_data import NoData
+from kdistill.data.spec import Array
 from kdistill.errors import UserError
 
 
@@ -16,8 +18,8 @@ def test_inputs_have_the_shape_of_the_file(
     path = tmp_path / "rbm.npz"
     np.savez(path, W=np.ones((visible, 2)), visible_bias=np.ones(visible), hidden_bias=np.ones(2))
     made = NoData(str(path)).load()
-    assert made.input_shape == NoData(str(path)).plan().input_shape == shape
-    assert made.blank(3).shape == (3, *shape)
+    bits = Array(shape, torch.uint8, below=2)
+    assert made.inputs == NoData(str(path)).plan().inputs == bits
     assert made.classes == ()
     assert len(made.train) == len(made.validation) == len(made.test) == 0
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kdistill.data.log_mel import frames_in, log_mel
+from kdistill.data.spec import Array, shape_of, spec_of
 from kdistill.data.spoken_digit_frames import (
     CLASSES,
     SpokenDigitFrames,
@@ -72,7 +73,7 @@ def test_frames_are_bytes_of_their_recordings(tmp_path: Path, write_clone: Write
     train = dataset.train
     assert isinstance(train.inputs, Tensor)
     assert train.inputs.dtype == torch.uint8
-    assert train.inputs.shape[1:] == dataset.input_shape == (1, 5, 5)
+    assert spec_of(train.inputs) == dataset.inputs == Array((1, 5, 5), torch.uint8)
     listed = [name for name in sorted(names) if not name.endswith("_0.wav")]
     assert train.group is not None
     assert train.labels is not None
@@ -146,7 +147,7 @@ def test_headers_tell_the_frames(tmp_path: Path, write_clone: Writer) -> None:
 def test_before_a_download_the_plan_has_about_the_published_counts(tmp_path: Path) -> None:
     plan = made(tmp_path, validation=270).plan()
     assert (plan.source, plan.validation, plan.train) == ("download", 11_967, 107_700)
-    assert (plan.input_shape, plan.test) == ((1, 5, 5), 13_083)
+    assert (shape_of(plan.inputs), plan.test) == ((1, 5, 5), 13_083)
 
 
 @pytest.mark.parametrize(

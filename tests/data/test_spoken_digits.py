@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kdistill.data import log_mel as module
 from kdistill.data.log_mel import log_mel
+from kdistill.data.spec import Array
 from kdistill.data.spoken_digits import SpokenDigits, picture
 from kdistill.errors import UserError
 
@@ -34,7 +35,7 @@ def test_each_recording_is_one_example(tmp_path: Path, write_clone: Writer) -> N
     dataset, plan = source.load(), source.plan()
     sizes = [len(part) for part in (dataset.train, dataset.validation, dataset.test)]
     assert sizes == [plan.train, plan.validation, plan.test] == [36, 4, 20]
-    assert dataset.input_shape == plan.input_shape == (1, 8, 12)
+    assert dataset.inputs == plan.inputs == Array((1, 8, 12), torch.uint8)
     assert dataset.classes == tuple("0123456789")
     assert plan.bytes == 60 * 8 * 12 * 4
     assert "40 training and 20 test recordings were found" in dataset.warnings[0]

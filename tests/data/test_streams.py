@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,7 @@ from kdistill.data.batch import Batch, Examples, Stream
 from kdistill.data.loader import LoaderStream
 from kdistill.data.randomness import sample_keys
 from kdistill.data.streams import EpochStream, in_order
+from kdistill.data.tree import Tree
 from kdistill.errors import UserError
 
 CPU = torch.device("cpu")
@@ -167,6 +169,41 @@ def test_a_users_loader_becomes_an_endless_stream_with_new_keys() -> None:
     keys = torch.cat([batch.key for batch in batches])  # type: ignore[misc]
     assert len(keys.unique()) == 2 * N
     assert batches[0].index is None
+
+
+NAMED = {"picture": PICTURES, "place": INDEX}
+
+
+class NamedShelf(Shelf):
+    """A reader over NAMED."""
+
+    def __getitem__(self, row: int) -> Tree:  # type: ignore[override]
+        return {name: tensor[row] for name, tensor in NAMED.items()}
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize(
+    ("inputs", "workers"), [(NAMED, 0), (NamedShelf(), 0), (NamedShelf(), 2)], ids=str
+)
+def test_inputs_with_names_come_as_each_would_alone(
+    inputs: Tree | Shelf, workers: int, name: str
+) -> None:
+    def parts(inputs: Tree | Shelf, workers: int = 0) -> list[Batch]:
+        examples = Examples(inputs, LABELS, INDEX, workers).take(torch.arange(3, 20))
+        stream = EpochStream(examples, 5, 3, CPU).shared(0, 2)
+        return [*_take(stream, 5), *in_order(examples, 6, CPU)]
+
+    several = parts(inputs, workers)
+    named = [replace(batch, inputs=batch.inputs[name]) for batch in several]
+    assert _equal(named, parts(NAMED[name]))
+    assert [len(batch) for batch in several] == [len(batch) for batch in named]
+
+
+def test_a_loader_may_yield_inputs_with_names() -> None:
+    batch = next(LoaderStream([(NAMED, LABELS)], CPU, 4).shared(1, 2))
+    assert torch.equal(batch.inputs["place"], INDEX[N // 2 :])
+    assert torch.equal(batch.labels, LABELS[N // 2 :])
+    assert next(LoaderStream([NAMED], CPU, 4)).labels is None
 
 
 def test_a_users_loader_resumes_after_the_batches_done() -> None:

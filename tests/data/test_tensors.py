@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kdistill.data.spec import Array
 from kdistill.data.tensors import TensorFile, from_tensors
 from kdistill.errors import UserError
 
@@ -48,7 +49,7 @@ def test_arrays_arrive_as_they_are(tmp_path: Path, kind: str) -> None:
     dataset, plan = source.load(), source.plan()
     assert (dataset.name, dataset.source) == ("mine", "files")
     assert dataset.classes == plan.classes == ("0", "1", "2", "3")
-    assert dataset.input_shape == plan.input_shape == (3, 2)
+    assert dataset.inputs == plan.inputs == Array((3, 2))
     assert (plan.train, plan.validation, plan.test, plan.bytes) == (18, 2, 6, 26 * 24)
     for part in (dataset.train, dataset.validation):
         assert torch.equal(part.inputs, torch.from_numpy(arrays["train_inputs"])[part.index])  # type: ignore[arg-type]
@@ -188,5 +189,5 @@ def test_without_training_arrays_the_test_arrays_say_what_inputs_are() -> None:
     arrays = _arrays()
     dataset = from_tensors(None, (arrays["test_inputs"], arrays["test_labels"]))
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (0, 0, 6)
-    assert dataset.input_shape == (3, 2)
+    assert dataset.inputs == Array((3, 2))
     assert dataset.classes == ("0", "1", "2", "3")

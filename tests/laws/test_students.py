@@ -12,6 +12,7 @@ from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.weights import load_weights
 from kdistill.config.build import parameters_of, resolve, to_plain
+from kdistill.data.spec import Array
 from kdistill.errors import UserError
 from kdistill.models.network import Network, make_network
 from kdistill.paths import CONFIG_DIR
@@ -36,7 +37,7 @@ OPTIONS = [option for option in OPTIONS if classifies(option)]
 
 def made(config: dict[str, Any], shape: Sequence[int], seed: int = 0) -> Network:
     torch.manual_seed(seed)
-    return make_network(config, shape, CLASSES, key="student")
+    return make_network(config, Array(tuple(shape)), CLASSES, key="student")
 
 
 class Student:

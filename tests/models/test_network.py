@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from kdistill.data.spec import Array
 from kdistill.errors import UserError
 from kdistill.models.network import Network, make_network
 from kdistill.models.preprocessing import Pixels
@@ -53,7 +54,7 @@ def test_every_student_config_answers_grey_and_coloured_images(
 ) -> None:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         config = compose(overrides=[f"+student={option}"]).student
-    network = make_network(config, shape, classes=7)
+    network = make_network(config, Array(shape), classes=7)
     assert network.training
     images = torch.randint(0, 256, (3, *shape), dtype=torch.uint8)
     with torch.no_grad():
@@ -65,18 +66,20 @@ def test_every_student_config_answers_grey_and_coloured_images(
 
 def test_the_model_sees_the_shape_after_preprocessing() -> None:
     pixels = {"_target_": "kdistill.models.preprocessing.Pixels", "size": 5, "channels": 2}
-    network = make_network({**MLP, "preprocessing": pixels}, (1, 28, 28), classes=3)
+    network = make_network(
+        {**MLP, "preprocessing": pixels}, Array((1, 28, 28), torch.uint8), classes=3
+    )
     assert network.model.hidden[0].in_features == 2 * 5 * 5
 
 
 def test_preprocessing_may_be_any_module_of_the_users() -> None:
     config = {**MLP, "preprocessing": {"_target_": "torch.nn.AvgPool2d", "kernel_size": 2}}
-    assert make_network(config, (1, 8, 8), classes=3).model.hidden[0].in_features == 16
+    assert make_network(config, Array((1, 8, 8)), classes=3).model.hidden[0].in_features == 16
 
 
 @pytest.mark.usefixtures("own")
 def test_a_users_module_needs_neither_classes_nor_input_shape() -> None:
-    network = make_network(TINY, (3, 2, 2), classes=3)
+    network = make_network(TINY, Array((3, 2, 2), torch.uint8), classes=3)
     assert isinstance(network.preprocessing, Pixels)
     assert network(torch.zeros(4, 3, 2, 2, dtype=torch.uint8)).shape == (4, 3)
 
@@ -102,13 +105,13 @@ def test_what_does_not_fit_is_one_line(
     config: dict[str, Any], shape: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        make_network(config, shape, classes=4)
+        make_network(config, Array(shape), classes=4)
     assert "\n" not in str(caught.value)
 
 
 def test_making_a_network_leaves_its_statistics_as_new() -> None:
     config = OmegaConf.load(CONFIG_DIR / "student" / "resnet.yaml")
-    buffers = dict(make_network(config, (1, 8, 8), classes=3).named_buffers())
+    buffers = dict(make_network(config, Array((1, 8, 8), torch.uint8), classes=3).named_buffers())
     counts = [value for name, value in buffers.items() if name.endswith("num_batches_tracked")]
     assert counts
     assert all(int(count) == 0 for count in counts)

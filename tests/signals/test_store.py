@@ -8,6 +8,7 @@ import torch
 
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.data.batch import Batch, Examples
+from kdistill.data.spec import Array
 from kdistill.data.streams import EpochStream, in_order
 from kdistill.events import StageEnded, Warned, silent
 from kdistill.signals import store
@@ -86,7 +87,7 @@ def test_a_few_inputs_of_a_large_file_take_a_few_rows(tmp_path: Path) -> None:
         answers.answer(Batch(last.inputs, index=last.index), LOGITS).logits,
         last.inputs @ teacher.weight,
     )
-    assert stored_bytes(LOGITS, 3, 3, (4,)) == 3 * 3 * 4
+    assert stored_bytes(LOGITS, 3, 3, Array((4,))) == 3 * 3 * 4
 
 
 class Network:
@@ -135,7 +136,7 @@ def test_derivatives_that_would_fill_the_memory_are_asked_for_live() -> None:
         ({"logits"}, 10**9, (1,), False),
     ):
         asked = frozenset(needs)
-        assert too_large(asked, stored_bytes(asked, inputs, 10, shape)) == live
+        assert too_large(asked, stored_bytes(asked, inputs, 10, Array(shape))) == live
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, examples: Examples) -> None:

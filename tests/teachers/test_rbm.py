@@ -32,7 +32,7 @@ Made = Callable[..., RBM]
 
 
 def context(cache: Path | None = None) -> Context:
-    return Context(DATA, Process("cpu").start(), Density(), cache, silent)
+    return Context(DATA, Process("cpu", "fp32").start(), Density(), cache, silent)
 
 
 @pytest.mark.parametrize("chains", [0, 40], ids=["cd", "pcd"])
