@@ -29,7 +29,7 @@ import soundfile
 from safetensors.torch import load_file
 from torch import Tensor
 
-ALL = ("device=cpu", "device.threads=1")
+ALL = ("device=cpu", "device.threads=1", "device.precision=fp32")
 FEW = (*ALL, "fit.epochs=2", "teacher.fit.epochs=2")
 BITS = (
     *(*FEW, "+experiment=rbm_to_nade", "dataset@dataset.source=digits", "dataset.how=threshold"),

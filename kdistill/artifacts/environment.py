@@ -16,13 +16,13 @@ _REFERENCE = re.compile(r"refs(/(?!\.)[^/\0-\x20]+)+")  # no part begins with a 
 
 
 def versions() -> dict[str, str]:
-    """The versions that trained weights depend on."""
-    return {name: version(name) for name in ("kdistill", "torch")}
+    """The versions that trained weights depend on; kdistill's own code counts by its source."""
+    return {"torch": version("torch")}
 
 
 def environment(device: str) -> dict[str, Any]:
     """Versions, platform, device and command line, as JSON values."""
-    packages = ("torchvision", "hydra-core", "numpy")
+    packages = ("kdistill", "torchvision", "hydra-core", "numpy")
     return {
         **versions(),
         **{name: version(name) for name in packages},

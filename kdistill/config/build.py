@@ -9,13 +9,11 @@ More packages are trusted by the person at the keyboard alone: KDISTILL_TRUST=my
 """
 
 import functools
-import hashlib
 import importlib
 import inspect
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -38,8 +36,6 @@ ALLOWED = (
 )
 # what the pipeline offers to a constructor that has a parameter of that name and no value for it
 OFFERED = ("input_shape", "classes", "total_steps", "T_max", "total_iters")
-# our rooms whose code decides what a trained model becomes
-TRAINING = ("data", "models", "signals", "losses", "engine", "teachers")
 # what Hydra gives a meaning; lists and dicts always arrive as such (its _convert_: all)
 SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_")
 
@@ -129,35 +125,6 @@ def _instead(target: Any) -> str:
     if package in sys.stdlib_module_names or package in {name.split(".")[0] for name in ALLOWED}:
         return "a config may name classes of torch.nn, torch.optim, torchvision.models and kdistill"
     return f"if you trust it: KDISTILL_TRUST={package}"
-
-
-def sources(config: Any) -> dict[str, str]:
-    """Hash of the code behind a config, by package: what a trained model was made from.
-
-    A package counts with all its files, a module on its own with those beside it that are loaded;
-    torch by its version, which whoever asks adds.
-    """
-    named = {node["_target_"] for _, node in targets(to_plain(config))}
-    for target in named:
-        resolve(target)
-    found = {}
-    for package in sorted({target.split(".")[0] for target in named} - {"torch", "torchvision"}):
-        digest = hashlib.sha256()
-        for file in _files(sys.modules[package]):
-            digest.update(file.read_bytes())
-        found[package] = digest.hexdigest()[:16]
-    return found
-
-
-def _files(package: ModuleType) -> list[Path]:
-    if hasattr(package, "__path__"):
-        roots = [Path(folder) for folder in package.__path__]
-        if package.__name__ == "kdistill":
-            roots = [root / room for root in roots for room in TRAINING]
-        return sorted(file for root in roots for file in root.rglob("*.py"))
-    home = Path(package.__file__ or "").parent
-    loaded = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    return sorted(Path(file) for file in loaded if file and Path(file).parent == home)
 
 
 def parameters_of(target: Any) -> Mapping[str, inspect.Parameter]:

@@ -14,6 +14,7 @@ from torch import nn
 from kdistill.artifacts.files import fingerprint
 from kdistill.artifacts.result import Table
 from kdistill.config.build import build
+from kdistill.config.sources import source_hashes
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -105,7 +106,8 @@ class BornAgain:
 
     def name(self, data: str, precision: str) -> str:
         """The hash of the generations' hashes and of who answers."""
-        return fingerprint(self.answered_by, [g.name(data, precision) for g in self.generations])
+        names = [each.name(data, precision) for each in self.generations]
+        return fingerprint(self.answered_by, source_hashes(modules=[type(self).__module__]), names)
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """Those of every generation."""

@@ -20,7 +20,7 @@ from torch import nn
 
 from kdistill.artifacts.files import fingerprint
 from kdistill.artifacts.result import Table
-from kdistill.config.build import build, sources
+from kdistill.config.build import build
 from kdistill.data.batch import Dataset
 from kdistill.engine.fit import Validate
 from kdistill.engine.objective import Objective
@@ -84,7 +84,7 @@ class Community(NetworkTeacher):
     def _name(self, data: str, precision: str) -> str:
         how: list[Any] = [self.count, self.learning, self.combine]
         if self.learning == "codistillation":
-            how += [self.peer_weight, self.peers, sources(self.peers)]
+            how += [self.peer_weight, self.peers, self.code(self.peers)]
         return fingerprint(super()._name(data, precision), how)
 
     def objective(self, loss: Loss) -> Objective:

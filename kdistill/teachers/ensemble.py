@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import fingerprint
+from kdistill.config.sources import source_hashes
 from kdistill.data.batch import Batch
 from kdistill.data.tree import Tree
 from kdistill.engine.process import Process
@@ -104,7 +105,8 @@ class Ensemble:
 
     def name(self, data: str, precision: str) -> str:
         """The hash of the members' hashes and of how they are combined."""
-        return fingerprint(self.combine, [t.name(data, precision) for t in self.teachers])
+        names = [each.name(data, precision) for each in self.teachers]
+        return fingerprint(self.combine, source_hashes(modules=[type(self).__module__]), names)
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """Those of every member."""

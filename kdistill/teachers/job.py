@@ -10,7 +10,6 @@ from pathlib import Path
 
 from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import fingerprint
-from kdistill.config.build import sources
 from kdistill.data.batch import Dataset
 from kdistill.engine.predict import Measures
 from kdistill.engine.process import Process
@@ -108,6 +107,6 @@ def train_job(job: Job, listener: Listener | None = None) -> Done:
 
 
 def made_of(teacher: NetworkTeacher) -> str:
-    """The hash of versions and sources that the weights will depend on, as they are here."""
-    parts = teacher.model, teacher.loss, teacher.fit, teacher.augmentation
-    return fingerprint(versions(), [sources(part) for part in parts])
+    """The hash of torch's version and of the source that the weights will depend on, as here."""
+    recipe = teacher.model, teacher.loss, teacher.fit, teacher.augmentation
+    return fingerprint(versions(), teacher.code(*recipe))

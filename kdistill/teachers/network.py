@@ -21,7 +21,8 @@ from kdistill.artifacts.files import (
 )
 from kdistill.artifacts.text import read_json
 from kdistill.artifacts.weights import load_weights, read_weights, student_config
-from kdistill.config.build import build, sources
+from kdistill.config.build import build
+from kdistill.config.sources import source_hashes
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.data.streams import EpochStream
@@ -106,18 +107,15 @@ class NetworkTeacher:
 
     def _name(self, data: str, precision: str) -> str:
         if self.weights:
-            state = read_weights(self.weights)
-            return fingerprint(self.model, sources(self.model), *(state[k] for k in sorted(state)))
+            state, code = read_weights(self.weights), self.code(self.model)
+            return fingerprint(self.model, code, *(state[k] for k in sorted(state)))
         recipe = [self.model, self.loss, self.fit, self.augmentation]
-        return fingerprint(
-            recipe,
-            [sources(part) for part in recipe],
-            self.seed,
-            self.bootstrap,
-            data,
-            precision,
-            versions(),
-        )
+        how = self.seed, self.bootstrap, data, precision, versions()
+        return fingerprint(recipe, self.code(*recipe), *how)
+
+    def code(self, *configs: Any) -> dict[str, str]:
+        """Hashes of the source behind `configs` and behind this teacher."""
+        return source_hashes(*configs, modules=[type(self).__module__])
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """The one network: loaded, reused or trained."""

@@ -10,9 +10,9 @@ from kdistill.config.build import trusted
 
 @dataclass(frozen=True)
 class OwnCode:
-    """KDISTILL_TRUST, the current folder, and the modules that are loaded.
+    """KDISTILL_TRUST, the current folder, and the trusted modules that are loaded.
 
-    The last count: a module's neighbours that are loaded are part of a teacher's name.
+    Data that are sent may be made of their classes.
     """
 
     trust: str

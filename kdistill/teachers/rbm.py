@@ -99,7 +99,8 @@ class RBMTeacher(NetworkTeacher):
 
     def _name(self, data: str, precision: str) -> str:
         if state := self._given:
-            return fingerprint(self.model, *(state[key] for key in sorted(state)))
+            weights = [state[key] for key in sorted(state)]
+            return fingerprint(self.model, self.code(self.model), *weights)
         return fingerprint(super()._name(data, precision), self.sweeps, self.chains)
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:

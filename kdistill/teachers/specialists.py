@@ -13,6 +13,7 @@ from kdistill.artifacts.files import fingerprint, make_folder, write_json
 from kdistill.artifacts.result import Table
 from kdistill.artifacts.text import read_json
 from kdistill.config.build import build
+from kdistill.config.sources import source_hashes
 from kdistill.data.batch import Batch, Dataset
 from kdistill.data.randomness import derived
 from kdistill.data.specialty import Specialty
@@ -143,7 +144,8 @@ class Specialists:
     def _clusters_file(self, data: str, precision: str, cache: Path | None) -> Path | None:
         name = self.generalist.name(data, precision)
         how = self.clusters, self.size, self.cluster_temperature, self.seed
-        found = fingerprint(name, data, precision, *how)
+        code = source_hashes(modules=[cluster_classes.__module__])
+        found = fingerprint(name, code, data, precision, *how)
         return cache / "clusters" / found / "clusters.json" if cache else None
 
     def _of(self, sets: Sequence[Sequence[int]]) -> list[Specialist]:
@@ -162,7 +164,8 @@ class Specialists:
     def _name(self, data: str, precision: str) -> str:
         """The hash of the networks' hashes and of how they answer together."""
         of_all = [each.name(data, precision) for each in (self.generalist, *self.specialists)]
-        return fingerprint("specialists", self.active, self.solver, of_all)
+        code = source_hashes(modules=[type(self).__module__])
+        return fingerprint("specialists", code, self.active, self.solver, of_all)
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """The generalist's and those of the specialists, as many as there will be clusters."""

@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from kdistill.config.build import build, resolve, sources, to_plain
+from kdistill.config.build import build, resolve, to_plain
 from kdistill.errors import UserError
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
@@ -271,22 +271,6 @@ def test_to_plain_names_the_key_that_has_no_value(config, said):
     with pytest.raises(UserError, match=said) as caught:
         to_plain(OmegaConf.create(config))
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("changed", ["mine_net.py", "mine_helper.py"])
-def test_sources_change_with_the_code_behind_a_target(folder, monkeypatch, changed):
-    monkeypatch.setenv("KDISTILL_TRUST", "mine_net")
-    monkeypatch.delitem(sys.modules, "mine_net", raising=False)
-    (folder / "mine_helper.py").write_text("unit = 1\n")
-    (folder / "mine_net.py").write_text("import mine_helper\nclass Net: pass\n")
-    config = {"_target_": "mine_net.Net", "inner": LINEAR}
-    before = sources(config)
-    (folder / "unrelated.py").write_text("")
-    assert sources(config) == before
-    (folder / changed).write_text("class Net: pass  # changed\n")
-    after = sources(config)
-    assert set(before) == {"mine_net"}  # torch counts by its version
-    assert before["mine_net"] != after["mine_net"]
 
 
 def test_resolve_gives_the_class_itself():

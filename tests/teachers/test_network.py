@@ -228,18 +228,18 @@ def test_what_the_weights_do_not_depend_on_leaves_the_name(
 def test_changing_the_source_of_a_users_own_model_changes_the_name(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = "from torch import nn\n\n\nclass Mine(nn.Linear):\n    pass\n"
-    file = tmp_path / "own_teacher.py"
-    file.write_text(code)
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("KDISTILL_TRUST", "own_teacher")
     mine = {"_target_": "own_teacher.Mine", "in_features": 6, "out_features": 3}
-    before = name(dataset, model=mine)
-    assert name(dataset, model=mine) == before
-    file.write_text(f"{code}# changed\n")
-    changed = name(dataset, model=mine)
-    file.write_text(code)
-    assert changed != before == name(dataset, model=mine)
+    code = "from torch import nn\n\n\nclass Mine(nn.Linear):\n    pass\n"
+    names = []
+    for place, content in enumerate((code, f"{code}# changed\n", code)):
+        (tmp_path / str(place)).mkdir()
+        (tmp_path / str(place) / "own_teacher.py").write_text(content)
+        monkeypatch.syspath_prepend(tmp_path / str(place))
+        monkeypatch.delitem(sys.modules, "own_teacher", raising=False)
+        names.append(name(dataset, model=mine))
+    before, changed, after = names
+    assert changed != before == after
 
 
 # the sample it is trained on
