@@ -14,6 +14,8 @@ def printable(text: object, limit: int | None = LONGEST, lines: bool = False) ->
     `limit` characters the middle is left out, since a message ends with what to do.
     """
     text = str(text)
+    if limit is not None and len(text) > 2 * limit:
+        text = text[:limit] + text[-limit:]  # more would be left out below
     if not text.isprintable():
         text = "".join(letter if _seen(letter, lines) else _spelled(letter) for letter in text)
     if limit is None or len(text) <= limit:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
+from kdistill.cli._log import print_traceback
 from kdistill.errors import ProcessesFailed, Stopped, UserError, did_you_mean
 from kdistill.paths import environment_of
 from kdistill.printable import printable
@@ -43,6 +44,8 @@ Tab completion: eval "$(kdistill -sc install=bash)\""""
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; exit code 0, 1 (our fault), 2 (the user's), 130 or 143 (interrupted)."""
+    if argv is None:  # a program of its own, whose tracebacks may quote a file
+        sys.excepthook = print_traceback
     try:
         try:
             with environment_of(os.environ), _safe_path():

@@ -9,7 +9,6 @@ import argparse
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -34,6 +33,7 @@ from omegaconf.errors import (
 )
 
 from kdistill.cli._hydra_files import HeldConfigs
+from kdistill.cli._log import print_traceback
 from kdistill.cli._mistakes import in_one_line
 from kdistill.cli._sweep import summed_up
 from kdistill.errors import ProcessesFailed, UserError
@@ -203,7 +203,7 @@ def _job(run: Run) -> Run:
             log.info("failed", exc_info=True)
             if isinstance(error, ProcessesFailed):  # one of them has told
                 raise JobFailed(error.args[0]) from error
-            traceback.print_exc()
+            print_traceback(type(error), error, error.__traceback__)
             raise JobFailed(1) from error
 
     return job

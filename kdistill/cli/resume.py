@@ -54,9 +54,16 @@ def logged_to(file: Path) -> Iterator[None]:
 def overridden(config: dict[str, Any], words: list[str]) -> dict[str, Any]:
     """`config` with device.KEY=VALUE words; UserError for others: they would make another run."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     for word in words:
         if not word.startswith("device.") or "=" not in word:
             raise UserError(f"{word}: a resumed run takes device.KEY=VALUE alone")
-    made = OmegaConf.merge(OmegaConf.create(config), OmegaConf.from_dotlist(words))
+    try:
+        typed = OmegaConf.from_dotlist(words)
+    except (YAMLError, OmegaConfBaseException) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{' '.join(words)}: cannot be read ({reason})") from None
+    made = OmegaConf.merge(OmegaConf.create(config), typed)
     return dict(OmegaConf.to_container(made))  # type: ignore[arg-type]

@@ -22,10 +22,10 @@ RUN = [
 ]
 
 
-def show(terminal, width=140):
+def show(terminal, width=140, run=RUN):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width)
     with shown(console) as listener:
-        for event in RUN:
+        for event in run:
             listener(event)
     return console.file.getvalue()
 
@@ -54,6 +54,19 @@ def test_on_a_narrow_terminal_the_last_figures_give_way():
     assert "100%" in last
     assert "3/20  errors 93" in last
     assert "…" in last
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_of_a_stranger_are_text(terminal, caplog):
+    caplog.set_level(logging.INFO)
+    name = "[/x]\x1b]0;p\x07\n"
+    epoch = EpochEnded(name, 1, 1, {name: 0.1}, {name: 0.2})
+    run = [StageStarted(name, 3), Warned(name), epoch, StageEnded(name, 1.0, note=name)]
+    drawn = show(terminal, 240, run)
+    assert "\x1b]" not in drawn
+    assert "\x07" not in drawn
+    assert drawn.count(r"[/x]\x1b]0;p\x07\n") >= 5
+    assert [record.message.count("\n") for record in caplog.records] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -1,0 +1,39 @@
+"""Log lines and tracebacks quote files, too: printable on the terminal and in train.log."""
+
+import sys
+from logging import LogRecord, setLogRecordFactory
+from traceback import format_exception
+from types import TracebackType
+from typing import Any
+
+from kdistill.printable import printable
+
+TRACEBACK = 20_000  # characters
+
+
+class Line(LogRecord):
+    """What a logger of this program writes: Hydra's name the overrides of each job."""
+
+    def __init__(self, *args: Any, **words: Any) -> None:
+        super().__init__(*args, **words)
+        if self.exc_info and self.exc_info[1]:
+            self.exc_text = traceback_of(self.exc_info[1])
+
+    def getMessage(self) -> str:
+        """The message, its lines and the room that tabs take left as they are."""
+        return printable(super().getMessage().expandtabs(), lines=True)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of `error`, as Python would print it."""
+    return printable("".join(format_exception(error)).rstrip(), TRACEBACK, lines=True)
+
+
+def print_traceback(
+    kind: type[BaseException], error: BaseException, where: TracebackType | None
+) -> None:
+    """Python's own sys.excepthook, but printable."""
+    print(traceback_of(error), file=sys.stderr, flush=True)
+
+
+setLogRecordFactory(Line)
