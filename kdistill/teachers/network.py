@@ -27,6 +27,7 @@ from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.data.streams import EpochStream
 from kdistill.engine import stop
+from kdistill.engine.binding import bind
 from kdistill.engine.fit import Validate
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
@@ -185,10 +186,12 @@ class NetworkTeacher:
         ]
         examples = self._resample(dataset.train) if self.bootstrap else dataset.train
         stream = self.stream(examples, fit.batch_size, process, augmentation)
+        objective, teacher = self.objective(loss), self.taught_by(examples, loss, context)
+        bind(objective, teacher, examples, process, self.seed)
         fit(
-            self.objective(loss),
+            objective,
             stream,
-            self.taught_by(examples, loss, context),
+            teacher,
             process,
             self.validator(context),
             stage=self.stage,

@@ -1,6 +1,6 @@
 """Networks that learn at the same time: their answers side by side, and the loss on those."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,13 @@ class Peers(Loss):
         self.peers = peers if weight > 0 else None
         self.register_buffer("weight", number("peer_weight", weight, 0))
         self.needs_labels = own.needs_labels or bool(self.peers and self.peers.needs_labels)
+
+    def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
+        """Both losses are of one member: of [batch, classes] behind the members."""
+        one = {name: shape[1:] for name, shape in student.items()}
+        self.own.bind(one, {})
+        if self.peers:
+            self.peers.bind(one, one)
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         said = logits_of(student)  # [members, batch, classes]
