@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.configs import read_config
 from kdistill.artifacts.result import ModelResult, Result
+from kdistill.artifacts.run_arrays import read_predictions
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.text import read_json_lines
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
@@ -30,7 +30,7 @@ from kdistill.losses.loss import Loss
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.measures.classification import Classification
 from kdistill.measures.density import Density
-from kdistill.models.network import Network, make_network
+from kdistill.models.network import Network, make_network, try_network
 from kdistill.parts import Parts
 from kdistill.pipeline import run
 from kdistill.teachers.frozen import Frozen
@@ -65,7 +65,7 @@ class Run:
     @property
     def predictions(self) -> dict[str, Tensor]:
         """index, labels [n] and the test probabilities [n, classes] of each model."""
-        return read_tensors(RunFolder(self.folder).predictions)
+        return read_predictions(RunFolder(self.folder).predictions)
 
 
 def distill(
@@ -149,20 +149,24 @@ def load(folder: str | Path, student: nn.Module | None = None) -> Run:
 
 def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Module:
     """The network of student.yaml (or a copy of `module`) with `weights`, in eval mode."""
-    if folder.student_config.is_file():
-        about = read_student(folder.student_config)
+    about = read_student(folder.student_config) if folder.student_config.exists() else None
+    state = read_weights(weights)
+    if about:
         try:
             inputs = from_yaml(about)
         except ValueError as error:
             raise UserError(f"{folder.student_config}: damaged; {error}") from error
-        network = make_network(about["model"], inputs, len(about["classes"]))
+        classes = len(about["classes"])
+        network = make_network(about["model"], inputs, classes, weights=state)
     elif module is not None:
         network = Network.wrap(deepcopy(module)).cpu()
     else:
         raise UserError(
             f"{folder.path}: its student was a module of yours; give it: load(run, MyNet())"
         )
-    load_weights(network, read_weights(weights), str(weights))
+    load_weights(network, state, str(weights))
+    if about:  # numbers that say where to look may lead nowhere
+        try_network(network, str(weights), inputs, classes)
     return network.eval()
 
 
@@ -192,6 +196,9 @@ def evaluate_run(
     test = parts.dataset.test
     logits = test_logits(present, parts.dataset, parts.process)
     said = kept.predictions.get("teacher")
+    if said is not None and any(said.shape != each.shape for each in logits.values()):
+        file = RunFolder(folder).predictions
+        raise UserError(f"{file}: damaged; it is not of the test data of the run")
     taught = None if said is None else said.log()
     return {
         name: ModelResult(parts.measure(each, test.labels, taught, test.group))

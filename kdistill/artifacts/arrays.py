@@ -33,6 +33,7 @@ from kdistill.errors import UserError
 
 _HEADER = 10_000  # bytes of the header of an array, which numpy takes at most
 _PICKLES = 5  # of a file of torch before 1.6: magic number, version, system, content, keys
+_PACKED = [getattr(torch, "float4_e2m1fn_x2", None)]  # which torch cannot convert
 _REMEDY = "; write one with torch.save(model.state_dict(), path)"
 # what the libraries raise over bad content
 _DAMAGE = (
@@ -137,6 +138,8 @@ def oddity(tensor: Tensor) -> str:
         return "nested"
     if tensor.layout != torch.strided:
         return "sparse"
+    if tensor.dtype in _PACKED:
+        return "packed, two numbers in a byte"
     return "quantised" if tensor.is_quantized else "without values" if tensor.is_meta else ""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from kdistill.artifacts.arrays import read_saved, read_tensors
+from kdistill.artifacts.arrays import oddity, read_saved, read_tensors
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.text import read_yaml
 from kdistill.errors import UserError
@@ -14,18 +14,18 @@ from kdistill.errors import UserError
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state in a .safetensors file, a run folder (its student) or a .pt/.pth; no code runs."""
-    if path.is_dir():
-        return read_tensors(RunFolder(path).student)
-    if path.suffix == ".safetensors":
-        return read_tensors(path)
-    state = read_saved(path)
+    file = RunFolder(path).student if path.is_dir() else path
+    state = read_tensors(file) if file.suffix == ".safetensors" else read_saved(file)
     for wrapper in ("state_dict", "model"):  # what training scripts wrap their weights in
         if isinstance(state, dict) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
-        raise UserError(f"{path}: does not hold a state_dict of tensors")
+        raise UserError(f"{file}: does not hold a state_dict of tensors")
+    for name, value in state.items():
+        if odd := oddity(value):
+            raise UserError(f"{file}: {name!r} is {odd}; save plain tensors")
     return dict(state)
 
 
@@ -55,7 +55,26 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], origin: str) -
                 f"{origin}: does not fit the model: {name!r} is {[*state[name].shape]} "
                 f"in the file, {[*own[name].shape]} in the model"
             )
+        _check_numbers(name, state[name], own[name], origin)
+    parameters = dict(network.named_parameters())  # a mask, which is none, may be infinite
+    for name, value in state.items():
+        values = value.to(own[name].dtype)
+        if not (values.isfinite() if name in parameters else ~values.isnan()).all():
+            raise UserError(f"{origin}: {name!r} holds NaN or infinity")
     network.load_state_dict(dict(state))
+
+
+def _check_numbers(name: str, given: Tensor, held: Tensor, origin: str) -> None:
+    """UserError unless `given` can stand for `held`: floats for floats."""
+    if given.is_complex() != held.is_complex() or (
+        held.is_floating_point() and not given.is_floating_point()
+    ):
+        kinds = (str(each.dtype).removeprefix("torch.") for each in (given, held))
+        raise UserError(
+            "{}: does not fit the model: {!r} is {} in the file, {} in the model".format(
+                origin, name, *kinds
+            )
+        )
 
 
 def student_config(path: Path) -> dict[str, Any] | None:

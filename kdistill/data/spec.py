@@ -121,8 +121,8 @@ def from_yaml(about: Mapping[str, Any]) -> Spec:
 
 def _array(shape: Any, dtype: Any, below: Any = None) -> Array:
     kind = getattr(torch, str(dtype), None)
-    if not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise ValueError(f"a shape must be a list of numbers, got {shape}")
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 1 for n in shape):
+        raise ValueError("a shape must be a list of whole numbers >= 1")
     if not isinstance(kind, torch.dtype):
         raise ValueError(f"a dtype must be one of torch, got {dtype}")
     if not (below is None or isinstance(below, int)):

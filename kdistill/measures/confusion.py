@@ -1,7 +1,11 @@
 """Confusion: which class was taken for which."""
 
+from collections import Counter
+
 import torch
 from torch import Tensor
+
+Pair = tuple[int, int]  # a class, and what it was taken for
 
 
 def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
@@ -14,8 +18,13 @@ def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
     return torch.bincount(cell, minlength=classes * classes).view(classes, classes)
 
 
-def confused_pairs(matrix: Tensor) -> list[tuple[int, int, int]]:
-    """(class, taken for, cases) of every mistake in `matrix`, the most frequent first."""
-    wrong = matrix.clone().fill_diagonal_(0)
-    pairs = [(row, column, int(wrong[row, column])) for row, column in wrong.nonzero().tolist()]
-    return sorted(pairs, key=lambda pair: -pair[2])
+def mistakes(probabilities: Tensor, labels: Tensor) -> Counter[Pair]:
+    """Cases by mistake; of any number of classes, since what does not happen takes no room."""
+    answers, labels = probabilities.cpu().argmax(1), labels.cpu()
+    wrong = answers != labels
+    return Counter(zip(labels[wrong].tolist(), answers[wrong].tolist(), strict=True))
+
+
+def confused_pairs(found: Counter[Pair]) -> list[tuple[int, int, int]]:
+    """(class, taken for, cases) of every mistake in `found`, the most frequent first."""
+    return [(*pair, count) for pair, count in sorted(found.items(), key=lambda one: (-one[1], one))]

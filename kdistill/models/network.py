@@ -16,6 +16,7 @@ from kdistill.config.build import build, parameters_of, resolve, to_plain
 from kdistill.data.spec import Array, Spec, arrays, blank, shape_of, spec_of
 from kdistill.data.tree import Tree
 from kdistill.errors import UserError
+from kdistill.models.bounded import Bounded
 from kdistill.models.preprocessing import Pixels
 
 
@@ -55,17 +56,26 @@ def inner(module: nn.Module) -> nn.Module:
 
 
 def make_network(
-    config: Mapping[str, Any], inputs: Spec, classes: int, key: str = "model"
+    config: Mapping[str, Any],
+    inputs: Spec,
+    classes: int,
+    key: str = "model",
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Network:
     """Make the Network of a model config, on the CPU, and ask it two inputs to see that it fits.
 
     config: `_target_`, its keys, and `preprocessing` (null or left out: `Pixels()`). The target
     gets `input_shape` (of an input that is one array, after preprocessing) and `classes` if it has
-    such parameters; classes = 0: it is a density.
+    such parameters; classes = 0: it is a density. weights: what will be loaded into it; see
+    Bounded.
     UserError, naming `key`, where the config stands in the whole, when it cannot be built, cannot
     take such inputs or answers with another shape.
     """
-    plain = dict(to_plain(config))
+    with Bounded(key, weights):
+        return _made(dict(to_plain(config)), inputs, classes, key)
+
+
+def _made(plain: dict[str, Any], inputs: Spec, classes: int, key: str) -> Network:
     named, place = plain.pop("preprocessing", None), f"{key}.preprocessing"
     preprocessing = build(named, key=place) if named else Pixels()
     try:
@@ -80,18 +90,20 @@ def make_network(
             f"{key}: {plain['_target_']} tells classes apart, and these data have none; use a "
             "density: nade or made"
         )
+    if not classes and not isinstance(inputs, Array):
+        raise UserError(f"{key}: a density is of one array, and these inputs are several")
     if not classes:
         _check_bits(preprocessing, shape_of(inputs), place)
     model = build(plain, offered=offered, key=key)
     if not isinstance(model, nn.Module):
         raise UserError(f"{key}._target_: {plain['_target_']} makes no torch.nn.Module")
     network = Network(preprocessing, model)
-    _try(network, f"{key}: {plain['_target_']}", inputs, classes)
+    try_network(network, f"{key}: {plain['_target_']}", inputs, classes)
     return network
 
 
 def _check_bits(preprocessing: nn.Module, shape: Sequence[int], place: str) -> None:
-    ends = torch.stack([torch.zeros(*shape), torch.ones(*shape)])
+    ends = torch.stack([torch.zeros(tuple(shape)), torch.ones(tuple(shape))])
     seen = preprocessing(ends)
     if seen.shape != ends.shape or not torch.equal(seen, ends):
         raise UserError(f"{place}: a density's inputs must stay 0 and 1; leave it null")
@@ -104,7 +116,8 @@ def _after(preprocessing: nn.Module, inputs: Spec) -> Spec:
     return spec_of(preprocessing(blank(inputs, 1)))
 
 
-def _try(network: Network, name: str, inputs: Spec, classes: int) -> None:
+def try_network(network: Network, name: str, inputs: Spec, classes: int) -> None:
+    """Ask `network` two inputs of zeros; UserError, beginning with `name`, where that fails."""
     listed = ", ".join(f"{name} {array}" for name, array in arrays(inputs).items())
     given = (
         f"inputs of shape {[*inputs.shape]}" if isinstance(inputs, Array) else f"inputs {listed}"

@@ -1,8 +1,10 @@
 """What teacher and student take for what: a matrix each, or the worst pairs of many classes."""
 
+from collections import Counter
+
 from torch import Tensor
 
-from kdistill.measures.confusion import confused_pairs, confusion
+from kdistill.measures.confusion import Pair, confused_pairs, confusion, mistakes
 from kdistill.report import numbers
 from kdistill.report.charts import Chart
 from kdistill.report.comparison import MODELS
@@ -20,21 +22,24 @@ FAINTEST, STRONGEST = 10, 55  # % of colour in a cell, on which its number stays
 
 def confusions(contents: Contents) -> Markup:
     """Figures up to 20 classes, a table above; nothing without predictions."""
-    found = {
-        model: confusion(contents.predictions[model], contents.predictions["labels"])
-        for model in SHOWN
-        if model in contents.predictions and "labels" in contents.predictions
-    }
-    if not found:
+    predictions, classes = contents.predictions, contents.classes
+    shown = [model for model in SHOWN if model in predictions and "labels" in predictions]
+    if not shown:
         return Markup()
-    if len(contents.classes) > MOST:
-        return _table(found, contents.classes)
-    fullest = max((pair[2] for each in found.values() for pair in confused_pairs(each)), default=1)
-    charts = [_matrix(model, each, contents.classes, fullest) for model, each in found.items()]
+    found = {model: mistakes(predictions[model], predictions["labels"]) for model in shown}
+    if len(classes) > MOST:
+        return _table(found, classes)
+    fullest = max((count for each in found.values() for count in each.values()), default=1)
+    charts = [
+        _matrix(model, confusion(predictions[model], predictions["labels"]), each, classes, fullest)
+        for model, each in found.items()
+    ]
     return element("div", *(chart.figure() for chart in charts), class_="figures")
 
 
-def _matrix(model: str, matrix: Tensor, classes: list[str], fullest: int) -> Chart:
+def _matrix(
+    model: str, matrix: Tensor, found: Counter[Pair], classes: list[str], fullest: int
+) -> Chart:
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
     head = element("tr", element("td"), *(element("th", name) for name in names))
     rows = [
@@ -43,7 +48,9 @@ def _matrix(model: str, matrix: Tensor, classes: list[str], fullest: int) -> Cha
     ]
     wide = " wide" if max(map(len, names)) > 2 else ""
     table = element("table", head, *rows, class_=f"confusion {model}{wide}")
-    return Chart(f"{MODELS[model]}: class against answer", _described(matrix, classes), table)
+    return Chart(
+        f"{MODELS[model]}: class against answer", _described(matrix, found, classes), table
+    )
 
 
 def _cells(row: int, counts: list[int], fullest: int) -> list[Markup]:
@@ -63,27 +70,26 @@ def _cell(right: bool, count: int, share: float, numbered: bool) -> Markup:
     return element("td", str(count), class_="wrong", style=f"--share: {opacity:.0f}%")
 
 
-def _described(matrix: Tensor, classes: list[str]) -> str:
-    cases, wrong = int(matrix.sum()), int(matrix.sum() - matrix.diagonal().sum())
+def _described(matrix: Tensor, found: Counter[Pair], classes: list[str]) -> str:
+    cases, wrong = int(matrix.sum()), sum(found.values())
     said = f"{numbers.whole(wrong)} of {numbers.whole(cases)} wrong"
     worst = [
         f"{classes[row]} for {classes[column]} ({numbers.whole(count)})"
-        for row, column, count in confused_pairs(matrix)[:3]
+        for row, column, count in confused_pairs(found)[:3]
     ]
     worst_said = f"; most often it takes {', '.join(worst)}" if worst else ""
     return f"{said}{worst_said}. Down: the class, across: the answer."
 
 
-def _table(found: dict[str, Tensor], classes: list[str]) -> Markup:
-    total = sum(found.values())
-    assert isinstance(total, Tensor)
+def _table(found: dict[str, Counter[Pair]], classes: list[str]) -> Markup:
+    total = sum(found.values(), Counter[Pair]())
     head = ["Class", "Taken for", *(MODELS[model] for model in found)]
     rows = [
         element(
             "tr",
             element("th", classes[row], scope="row"),
             element("td", classes[column]),
-            *(element("td", numbers.whole(int(each[row, column]))) for each in found.values()),
+            *(element("td", numbers.whole(each[row, column])) for each in found.values()),
         )
         for row, column, _ in confused_pairs(total)[:PAIRS]
     ]

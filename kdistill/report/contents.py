@@ -6,12 +6,16 @@ from typing import Any
 
 from torch import Tensor
 
-from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.configs import read_config
 from kdistill.artifacts.result import Result
+from kdistill.artifacts.run_arrays import (
+    read_densities,
+    read_gallery,
+    read_predictions,
+    read_samples,
+)
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.text import read_json_lines
-from kdistill.errors import UserError
 from kdistill.measures.calibration import BINS
 from kdistill.printable import NAME, printable
 
@@ -57,34 +61,15 @@ def read(folder: RunFolder) -> Contents:
     machine's environment.
     """
     result = Result.read(folder.finished().result)
-    predictions, gallery, densities, samples = (
-        read_tensors(file) if file.is_file() else {}
-        for file in (folder.predictions, folder.gallery, folder.densities, folder.samples)
-    )
-    _check(folder, predictions, gallery)
-    index = densities.pop("index", None)
-    if any(each.shape != getattr(index, "shape", None) for each in densities.values()):
-        raise UserError(f"{folder.densities}: damaged; its tensors are not of the same cases")
+    predictions = read_predictions(folder.predictions)
+    gallery = read_gallery(folder.gallery, len(predictions.get("index", ())))
+    densities, samples = read_densities(folder.densities), read_samples(folder.samples)
     history = read_json_lines(folder.history)
     return Contents(result, _config(folder), history, predictions, gallery, densities, samples)
 
 
 def _config(folder: RunFolder) -> dict[str, Any]:
     return read_config(folder.config) if folder.config.is_file() else {}
-
-
-def _check(folder: RunFolder, predictions: dict[str, Tensor], gallery: dict[str, Tensor]) -> None:
-    """Refuse tensors that do not belong together, before anything is drawn from them."""
-    n = len(predictions.get("index", ()))
-    shapes = {tuple(each.shape[1:]) for each in predictions.values()} - {()}
-    if any(len(each) != n for each in predictions.values()) or len(shapes) > 1:
-        raise UserError(f"{folder.predictions}: damaged; its tensors are not of the same cases")
-    labels, width = predictions.get("labels"), next(iter(shapes), (0,))[0]
-    if labels is not None and shapes and not all(0 <= label < width for label in labels.tolist()):
-        raise UserError(f"{folder.predictions}: damaged; it has labels outside 0..{width - 1}")
-    rows = gallery.get("row")
-    if rows is not None and not all(0 <= row < n for row in rows.tolist()):
-        raise UserError(f"{folder.gallery}: damaged; it shows cases that are not in predictions")
 
 
 def _temperatures(node: Any) -> Iterator[float]:

@@ -11,6 +11,7 @@ from kdistill.report.markup import Markup, element
 from kdistill.report.picture import data_uri
 
 COLUMNS = 8
+LARGEST = 256  # pixels of a side of a picture that is drawn
 WIDTH = 300  # pixels of a sheet, about
 
 
@@ -28,10 +29,13 @@ def samples(contents: Contents) -> Markup:
 
 
 def tiled(values: Tensor) -> Tensor | None:
-    """Pictures [n, 1 or 3, height, width], or [n, side * side], uint8, as one; None for others."""
+    """Pictures [n, 1 or 3, height, width], or [n, side * side], uint8, as one; None for others
+    and for larger ones than LARGEST."""
+    if not values.numel() or values.dtype != torch.uint8:
+        return None
     if values.ndim == 2 and isqrt(values.shape[1]) ** 2 == values.shape[1]:
         values = values.view(len(values), 1, isqrt(values.shape[1]), -1)
-    if values.ndim != 4 or values.shape[1] not in (1, 3) or values.dtype != torch.uint8:
+    if values.ndim != 4 or values.shape[1] not in (1, 3) or max(values.shape[2:]) > LARGEST:
         return None
     rows = -(-len(values) // COLUMNS)
     _, channels, height, width = values.shape

@@ -91,7 +91,9 @@ class NetworkTeacher:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             classes = len(dataset.classes)
-            return make_network(self.model, dataset.inputs, classes, key="teacher.model")
+            model, place = self.model, "teacher.model"
+            held = read_weights(self.weights) if self.weights else None
+            return make_network(model, dataset.inputs, classes, place, held)
 
     def __getstate__(self) -> dict[str, Any]:
         """As it is sent to another process: configs and names alone."""

@@ -101,6 +101,49 @@ def test_what_does_not_fit_is_named() -> None:
     assert refused({"other": torch.zeros(1)}) == f"{said}the file has no 'model.weight'"
 
 
+def test_numbers_of_another_kind_are_refused() -> None:
+    state = network().state_dict()
+    weight = state["model.weight"]
+    for other in (weight.int(), weight > 0, weight.cfloat()):
+        kind = str(other.dtype).removeprefix("torch.")
+        said = refused({**state, "model.weight": other})
+        assert said.endswith(f"'model.weight' is {kind} in the file, float32 in the model")
+    load_weights(network(), {**state, "model.weight": weight.half()}, "file")
+
+
+def test_only_what_is_no_parameter_may_be_infinite() -> None:
+    state = network().state_dict()
+    for value in (float("nan"), float("inf")):
+        spoilt = state["model.bias"].clone()
+        spoilt[1] = value
+        assert refused({**state, "model.bias": spoilt}).endswith(
+            "'model.bias' holds NaN or infinity"
+        )
+    masked = network()
+    masked.model.register_buffer("mask", torch.zeros(2))
+    infinite = torch.tensor([0.0, -torch.inf])
+    load_weights(masked, {**state, "model.mask": infinite}, "file")
+    assert torch.equal(masked.model.mask, infinite)
+
+
+ODD = {
+    "sparse": lambda: torch.eye(3).to_sparse(),
+    "quantised": lambda: torch.quantize_per_tensor(torch.eye(3), 0.1, 0, torch.quint8),
+    "without values": lambda: torch.zeros(3, device="meta"),
+    "nested": lambda: torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of what it will drop
+@pytest.mark.parametrize("kind", ODD)
+def test_tensors_of_an_odd_kind_are_refused_by_name(kind: str, tmp_path: Path) -> None:
+    torch.save({"good": torch.zeros(1), "odd": ODD[kind]()}, tmp_path / "weights.pt")
+    with pytest.raises(
+        UserError, match=rf"weights\.pt: ('odd' is {kind}; save plain|not a readable)"
+    ):
+        read_weights(tmp_path / "weights.pt")
+
+
 class Trap:
     """Makes a file when it is unpickled."""
 

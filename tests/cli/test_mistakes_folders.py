@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from kdistill.cli import main
 from kdistill.models.mlp import MLP
@@ -154,7 +154,21 @@ def shorter(name):
     return lambda folder: cut(folder / name)
 
 
+def tensors(name, change):
+    """`name` with each of its tensors changed."""
+
+    def prepare(folder):
+        kept = load_file(folder / name)
+        save_file({key: change(value).contiguous() for key, value in kept.items()}, folder / name)
+
+    return prepare
+
+
+GIANT = {"_target_": "kdistill.models.mlp.MLP", "widths": [70_000, 70_000]}
 TEACHERS = [
+    (student(model=GIANT), "teacher.model takes 19.6 GB or more, which is more than"),
+    (tensors("student.safetensors", lambda one: one.int()), "is int32 in the file, float32 in the"),
+    (tensors("student.safetensors", lambda one: one / 0), "holds NaN or infinity"),
     (without("student.safetensors", "result.json"), "old/student.safetensors: no such file"),
     (without("student.yaml"), "has no student.yaml; give the folder of a run of `kdistill train`"),
     (shorter("student.safetensors"), "old/student.safetensors: not a readable .safetensors file"),
@@ -181,6 +195,13 @@ def test_a_teacher_for_pictures_of_another_size(train, run_folder, desk):
 
 
 EVALUATED = [
+    (student(model=GIANT), "model takes 19.6 GB or more, which is more than"),
+    (student(input_shape=[1, 0]), "old/student.yaml: damaged; a shape must be a list of whole"),
+    (tensors("student.safetensors", lambda one: one / 0), "holds NaN or infinity"),
+    (
+        tensors("predictions.safetensors", lambda one: one[:7]),
+        "old/predictions.safetensors: damaged; it is not of the test data of the run",
+    ),
     (without("result.json"), "old: no result.json, the run is not finished"),
     (text("result.json", "{"), "old/result.json: damaged JSON"),
     (result(schema=99), "old/result.json: written by a newer kdistill (schema 99, this one reads"),
@@ -227,6 +248,11 @@ REPORTED = [
         "old/history.jsonl:2: damaged; it must be a line",
     ),
     (shorter("predictions.safetensors"), "old/predictions.safetensors: not a readable .safetenso"),
+    (
+        tensors("predictions.safetensors", lambda one: one[0]),
+        "old/predictions.safetensors: damaged",
+    ),
+    (tensors("gallery.safetensors", lambda one: one + 1000), "old/gallery.safetensors: damaged"),
 ]
 
 
