@@ -5,11 +5,13 @@ is out of reach in this file: the command of that name hides it once it is impor
 """
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
+from io import StringIO
 
 from kdistill.cli._log import print_traceback
 from kdistill.errors import ProcessesFailed, Stopped, UserError, did_you_mean
@@ -28,6 +30,7 @@ COMMANDS = {
     "cache": "list or remove stored teachers and their answers",
 }
 COMPLETED_BY_HYDRA = ("train", "check")
+OFFERED = re.compile(r"[\w./=+,:@%[\]~-]+")  # of these letters, a shell acts on none
 
 HELP = """usage: kdistill <command> ...
 
@@ -120,4 +123,10 @@ def _complete(argv: list[str]) -> int:
     if command not in COMPLETED_BY_HYDRA:
         return 0  # the shell offers files
     os.environ["COMP_LINE"] = " ".join(words)
-    return _start(command, argv)
+    with redirect_stdout(StringIO()) as output:
+        code = _start(command, argv)
+    # bash runs what stands in $(...) in a word that is offered: a file may be named so
+    print(
+        re.sub(r"\S+", lambda word: word[0] * bool(OFFERED.fullmatch(word[0])), output.getvalue())
+    )
+    return code

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -33,7 +33,7 @@ from omegaconf.errors import (
 )
 
 from kdistill.cli._hydra_files import HeldConfigs
-from kdistill.cli._log import print_traceback
+from kdistill.cli._log import print_traceback, printable_output
 from kdistill.cli._mistakes import in_one_line
 from kdistill.cli._sweep import summed_up
 from kdistill.errors import ProcessesFailed, UserError
@@ -82,7 +82,9 @@ def hydra_command(
             args, parser = _parsed(argv, overrides)
             version.setbase("1.3")
             Plugins.instance().register(UserConfigs)
-            with _surroundings(args), summed_up(after_sweep):
+            shows = args.cfg or args.info or args.help or args.hydra_help
+            output = printable_output() if shows else nullcontext()
+            with _surroundings(args), summed_up(after_sweep), output:
                 try:
                     _run_hydra(args, parser, _job(run), str(CONFIG_DIR), config_name)
                 except JobFailed:

@@ -1,6 +1,9 @@
-"""Log lines and tracebacks quote files, too: printable on the terminal and in train.log."""
+"""Log lines, tracebacks and what Hydra prints quote files, too: here they become printable."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from logging import LogRecord, setLogRecordFactory
 from traceback import format_exception
 from types import TracebackType
@@ -34,6 +37,17 @@ def print_traceback(
 ) -> None:
     """Python's own sys.excepthook, but printable."""
     print(traceback_of(error), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def printable_output() -> Iterator[None]:
+    """What is printed inside comes out at the end, printable."""
+    output = StringIO()
+    try:
+        with redirect_stdout(output):
+            yield
+    finally:
+        print(printable(output.getvalue().expandtabs(), limit=None, lines=True), end="")
 
 
 setLogRecordFactory(Line)

@@ -105,3 +105,17 @@ def test_tab_completes(line, offered, monkeypatch, capsys):
     monkeypatch.setenv("COMP_LINE", line)
     assert main(["-sc", "query=bash"]) == 0
     assert set(capsys.readouterr().out.split()) == offered
+
+
+@pytest.mark.parametrize("name", ["$(touch pwned)", "`touch\tpwned`", "x;touch pwned", "\x1b[31m"])
+def test_a_file_named_for_a_shell_is_not_offered(name, tmp_path, monkeypatch, capsys):
+    """bash expands the words that complete a line, and so would run a command in one."""
+    (tmp_path / "loss").mkdir()
+    (tmp_path / f"loss/{name}.yaml").write_text("a: 1\n")
+    (tmp_path / "loss/mine.yaml").write_text("a: 1\n")
+    monkeypatch.setenv("KDISTILL_CONFIGS", str(tmp_path))
+    monkeypatch.setenv("COMP_LINE", "kdistill train loss=")
+    assert main(["-sc", "query=bash"]) == 0
+    offered = capsys.readouterr().out.split()
+    assert {"loss=mine", "loss=logits"} <= set(offered)
+    assert not set("".join(offered)) & set("$`;()\x1b")

@@ -257,14 +257,16 @@ def test_configs_of_hostile_strings(run, desk):
     (desk / f"conf/{NAME}").mkdir()
     text = f"# kdistill train\n# It is {json.dumps(EVERYTHING)[1:-1]}\x1b[31m\na: 1\n"
     (desk / f"conf/loss/{NAME}.yaml").write_text(text)
+    said = yaml.safe_dump({"_target_": EVERYTHING, "a": EVERYTHING})
+    (desk / "conf/loss/mine.yaml").write_text(said)
     own = ["--config-dir", desk / "conf"]
     assert "\\x1b[31m" in run("list", *own, codes=(0,))
     assert "\\x1b[31m" in run("list", "loss", *own, codes=(0,))
     run("list", "loss", NAME, *own, codes=(0,))
     run("list", NAME, *own, codes=(2,))
+    for words in (["--help"], ["--cfg", "job"], ["--info"], ["--info", "config"]):
+        run("train", "+loss@x=mine", *words, *own, codes=(0,))
     run("check", f"loss={NAME}", *own, codes=(2,))
-    said = yaml.safe_dump({"_target_": EVERYTHING, "a": EVERYTHING})
-    (desk / "conf/loss/mine.yaml").write_text(said)
     run("check", "loss=mine", *own, codes=(2,))
 
 
