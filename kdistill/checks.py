@@ -41,9 +41,9 @@ def check_parts(parts: Parts) -> None:
     check_processes(parts.teacher, parts.process)
     parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
     labelled = parts.transfer.labelled(parts.dataset)
-    wanted = parts.loss.needs_labels or (parts.baseline and bool(parts.dataset.classes))
+    wanted = parts.loss.needs_targets or (parts.baseline and bool(parts.dataset.classes))
     if not labelled and wanted:
-        who = "the loss" if parts.loss.needs_labels else "the baseline"
+        who = "the loss" if parts.loss.needs_targets else "the baseline"
         raise UserError(
             f"transfer: {who} needs labels, and these inputs have none; "
             "set loss.hard_weight=0 baseline=false, or give labels"
@@ -62,7 +62,7 @@ def check_domain(loss: Loss, measure: Classification | Density, dataset: Dataset
         kind = "densities: likelihood or density_mixture, say"
         kind = kind if of_densities else "classifiers: soft_targets, say"
         raise UserError(f"loss: with this measure it must be one of {kind}")
-    if dataset.classes and (not len(dataset.test) or dataset.test.labels is None):
+    if dataset.classes and (not len(dataset.test) or dataset.test.targets is None):
         raise UserError("dataset: without a labelled test set nothing can be measured")
 
 
@@ -76,7 +76,7 @@ def check_repair(repair: str | None, transfer: Transfer, dataset: Dataset) -> No
             "transfer.omit_classes"
         )
     held = dataset.validation
-    if repair == "validation" and (not len(held) or held.labels is None):
+    if repair == "validation" and (not len(held) or held.targets is None):
         raise UserError(
             "repair=validation: there are no labels held out; set dataset.validation, or use "
             "repair=prior"
@@ -219,7 +219,7 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     two = blank(data.inputs, 2)
     check_normalisation(student, two, parts.transfer.last_batch(data, parts.fit.batch_size))
     row = torch.zeros(2, dtype=torch.int64)
-    batch = Batch(two, row if classes else None, row, row)
+    batch = Batch(two, row if classes else None, index=row, key=row)
     if parts.loss.needs_own:
         batch = replace(batch, inputs=floats(two), own=torch.tensor([False, True]))
     check_derivatives(parts.loss, student)

@@ -10,6 +10,7 @@ from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Measure, ModelResult, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset, Examples
+from kdistill.data.labels import labels_of
 from kdistill.data.streams import in_order
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
@@ -49,7 +50,7 @@ def judge_classifiers(
             logits |= test_logits(taught, data, process)
     models = measure_models(parts, networks, logits, held_out, folder)
     write_predictions(data, logits, folder)
-    return Findings(models, gain(models, logits, data.test.labels, parts.measure.main), tables)
+    return Findings(models, gain(models, logits, labels_of(data.test), parts.measure.main), tables)
 
 
 def test_logits(
@@ -93,7 +94,7 @@ def measure_models(
     dataset, measure, process = parts.dataset, parts.measure, parts.process
     assert isinstance(measure, Classification)
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
-    labels, group = dataset.test.labels, dataset.test.group
+    labels, group = labels_of(dataset.test), dataset.test.group
     validated = validation_measures(networks, dataset, measure, process, held_out)
     asked = parts.teacher.members if parts.teacher else ()
     members = [
@@ -122,12 +123,12 @@ def validation_measures(
 ) -> dict[str, dict[str, Measure]]:
     """Measures by model on the validation part; none where it is empty or has no labels."""
     validation = dataset.validation
-    if not len(validation) or validation.labels is None:
+    if not len(validation) or validation.targets is None:
         return {}
     logits = _logits(networks, dataset, "validation", process, held_out)
     beside = {name: logits.get("teacher") for name in logits if name != "teacher"}
     return {
-        name: measure(said, validation.labels, beside.get(name), validation.group)
+        name: measure(said, labels_of(validation), beside.get(name), validation.group)
         for name, said in logits.items()
     }
 
@@ -170,9 +171,10 @@ def gain(
 
 def write_predictions(dataset: Dataset, logits: Mapping[str, Tensor], folder: RunFolder) -> None:
     """Test probabilities of every model, which the report's diagrams are drawn from."""
-    assert dataset.test.labels is not None
+    labels = labels_of(dataset.test)
+    assert labels is not None
     probabilities = {name: said.softmax(dim=1) for name, said in logits.items()}
-    about = {"index": dataset.test.index, "labels": dataset.test.labels}
+    about = {"index": dataset.test.index, "labels": labels}
     write_tensors(folder.predictions, {**about, **probabilities})
     if "teacher" in logits:
         write_gallery(dataset, logits["student"], logits["teacher"], folder)

@@ -16,6 +16,7 @@ from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.text import read_json_lines
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
+from kdistill.data.labels import labels_of
 from kdistill.data.loader import LoaderSet
 from kdistill.data.spec import from_yaml
 from kdistill.data.tensors import Array, from_tensors
@@ -201,6 +202,6 @@ def evaluate_run(
         raise UserError(f"{file}: damaged; it is not of the test data of the run")
     taught = None if said is None else said.log()
     return {
-        name: ModelResult(parts.measure(each, test.labels, taught, test.group))
+        name: ModelResult(parts.measure(each, labels_of(test), taught, test.group))
         for name, each in logits.items()
     }

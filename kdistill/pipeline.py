@@ -19,6 +19,7 @@ from kdistill.artifacts.text import read_json, read_json_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
 from kdistill.data.batch import Stream
+from kdistill.data.labels import labels_of
 from kdistill.data.own_samples import Exact, WithOwn
 from kdistill.data.spec import to_yaml
 from kdistill.engine import stop
@@ -129,9 +130,10 @@ class Work:
 
     def _warn_of_chance(self) -> None:
         held = self.parts.dataset.validation
-        if not len(held) or held.labels is None:
+        labels = labels_of(held)
+        if not len(held) or labels is None:
             return
-        if warning := at_chance(self.held_out.teacher("validation"), held.labels.cpu()):
+        if warning := at_chance(self.held_out.teacher("validation"), labels.cpu()):
             self.tell(Warned(warning))
 
     def answers(self) -> tuple[Answers | None, dict[str, Any]]:

@@ -55,7 +55,7 @@ def main() -> None:
         model = MLP(widths, (784,), 10)
         automatic = nn.Sequential(model)  # not seen to be an MLP: no closed form
         rows = torch.arange(size)
-        batch = Batch(torch.rand(size, 784), rows % 10, rows, sample_keys(0, 0, rows))
+        batch = Batch(torch.rand(size, 784), rows % 10, index=rows, key=sample_keys(0, 0, rows))
         tried = [(model, SoftTargets()), (model, NoisyLogits()), (model, sloped)]
         tried += [(automatic, exact), (model, exact)]
         figures = " | ".join(f"{cost(*each, batch):.3g}" for each in tried)

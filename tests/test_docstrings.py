@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-CONTRACTS = ["kdistill.data.spec", "kdistill.data.tree"]
+CONTRACTS = ["kdistill.data.batch", "kdistill.data.spec", "kdistill.data.tree"]
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

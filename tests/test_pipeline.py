@@ -126,7 +126,7 @@ class Counting(Frozen):
 
     def tables(self, dataset, process):
         self.asked += 1
-        counts = dataset.test.labels.bincount().tolist()
+        counts = dataset.test.targets.bincount().tolist()
         return [Table("Classes", ["class", "cases"], [list(row) for row in enumerate(counts)])]
 
 

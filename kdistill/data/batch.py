@@ -1,7 +1,17 @@
-"""Batch: what the models are asked about, and Examples and Dataset: where batches come from."""
+"""Batch: what the models are asked about, and Examples and Dataset: where batches come from.
+
+>>> texts = {"tokens": torch.tensor([[7, 2], [5, 0], [3, 3]])}
+>>> examples = Examples(texts, torch.tensor([1, 0, 1]), torch.arange(3))
+>>> some = examples.take(torch.tensor([2, 0]))
+>>> some.index, some.targets
+(tensor([2, 0]), tensor([1, 1]))
+>>> batch = Batch(some.inputs, some.targets, index=some.index)
+>>> len(batch), batch.inputs["tokens"][0]
+(2, tensor([3, 3]))
+"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -16,7 +26,8 @@ class Batch:
     """Inputs in the data's own units (uint8 pixels stay uint8: models do their preprocessing)."""
 
     inputs: Tree  # [batch, ...]
-    labels: Tensor | None = None  # [batch] int64
+    targets: Tree | None = None  # what is right: a class [batch] int64, say
+    _: KW_ONLY
     index: Tensor | None = None  # [batch] int64, position in the data set; None: generated inputs
     key: Tensor | None = None  # [batch] int64, the root of all randomness of each sample
     share: float = 1.0  # of the samples of the whole batch, where several processes divide it
@@ -32,12 +43,14 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device` (asynchronous from pinned memory)."""
-        there = {
-            name: moved(value, device)
-            for name, value in vars(self).items()
-            if isinstance(value, (Tensor, Mapping))
-        }
-        return replace(self, **there)  # type: ignore[arg-type]  # trees, where fields are
+        return replace(
+            self,
+            inputs=moved(self.inputs, device),
+            targets=moved(self.targets, device),
+            index=moved(self.index, device),
+            key=moved(self.key, device),
+            own=moved(self.own, device),
+        )
 
 
 class Reader(Protocol):
@@ -53,8 +66,9 @@ class Examples:
     """One part of a data set: resident inputs, or a reader that worker processes stream from."""
 
     inputs: Tree | Reader  # [n, ...] in the data's own units
-    labels: Tensor | None  # [n] int64
+    targets: Tree | None  # [n, ...]; None: unlabelled
     index: Tensor  # [n] int64, positions in the file the part was split from
+    _: KW_ONLY
     workers: int = 0  # processes that read ahead, where inputs are a reader
 
     origin: str = ""  # names what `index` counts; answers are stored only where it is given
@@ -69,9 +83,13 @@ class Examples:
             inputs: Tree | Reader = rows(self.inputs, chosen)
         else:
             inputs = torch.utils.data.Subset(self.inputs, chosen.tolist())  # type: ignore[arg-type]
-        labels = None if self.labels is None else self.labels[chosen]
-        group = None if self.group is None else self.group[chosen]
-        return replace(self, inputs=inputs, labels=labels, index=self.index[chosen], group=group)
+        return replace(
+            self,
+            inputs=inputs,
+            targets=rows(self.targets, chosen),
+            index=rows(self.index, chosen),
+            group=rows(self.group, chosen),
+        )
 
 
 @dataclass(frozen=True)

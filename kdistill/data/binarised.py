@@ -63,7 +63,7 @@ class Binarised:
                 keys = sample_keys(self.seed, 0, examples.index[rows])
                 level = uniform(keys, grey.shape[1], purpose)
             made[rows] = ((grey > level) * 255).to(torch.uint8).view_as(inputs[rows])
-        return replace(examples, inputs=made, labels=None, group=None)
+        return replace(examples, inputs=made, targets=None, group=None)
 
 
 def _bits_of(inputs: Spec) -> Spec:

@@ -107,7 +107,7 @@ class ImageFolder:
         counts = torch.tensor([len(group) for group in files.values()])
         return Examples(
             inputs=pictures.all(self.workers) if in_memory else pictures,
-            labels=torch.arange(len(counts)).repeat_interleave(counts),
+            targets=torch.arange(len(counts)).repeat_interleave(counts),
             index=torch.arange(len(pictures)),
             workers=0 if in_memory else self.workers,
         )

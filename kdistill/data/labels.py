@@ -1,8 +1,17 @@
-"""Which class a user means: by label or by name."""
+"""Labels: the classes of examples, and the class that a user means."""
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
+from kdistill.data.batch import Examples
+from kdistill.data.tree import single
 from kdistill.errors import UserError, did_you_mean
+
+
+def labels_of(examples: Examples) -> Tensor | None:
+    """The classes [n] int64 of examples that have one each; None of unlabelled ones."""
+    return None if examples.targets is None else single(examples.targets)
 
 
 def label_of(named: int | str, classes: Sequence[str], key: str) -> int:

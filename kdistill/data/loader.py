@@ -65,7 +65,7 @@ class LoaderStream:
         part, share = shared(0, len(batch), self._rank, self._world)
         return Batch(
             rows(batch.inputs, part),
-            None if batch.labels is None else batch.labels[part],
+            rows(batch.targets, part),
             key=sample_keys(self._seed, 0, index[part]),
             share=share,
         ).to(self._device)
@@ -105,7 +105,7 @@ class LoaderSet(Transfer):
 
     def labelled(self, dataset: Dataset) -> bool:
         """Whether the loader's first batch has labels."""
-        return self._first(dataset).labels is not None
+        return self._first(dataset).targets is not None
 
     def last_batch(self, dataset: Dataset, batch_size: int) -> int:
         """By what a DataLoader says of itself; else the first batch stands for all."""

@@ -95,4 +95,4 @@ def appended(batch: Batch, drawn: Tensor) -> Batch:
     inputs = single(batch.inputs)
     own = torch.arange(len(inputs) + len(drawn), device=inputs.device) >= len(inputs)
     whole = joined([inputs, drawn.view(-1, *inputs.shape[1:]).to(inputs)])
-    return replace(batch, inputs=whole, labels=None, index=None, key=None, own=own)
+    return replace(batch, inputs=whole, targets=None, index=None, key=None, own=own)

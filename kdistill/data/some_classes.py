@@ -7,7 +7,7 @@ import torch
 
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Dataset, Examples
-from kdistill.data.labels import label_of
+from kdistill.data.labels import label_of, labels_of
 from kdistill.data.plan import DatasetPlan, DataSource
 from kdistill.errors import UserError
 
@@ -65,11 +65,11 @@ class SomeClasses:
         return chosen
 
     def _part(self, examples: Examples, chosen: list[int]) -> Examples:
-        if examples.labels is None:
+        labels = labels_of(examples)
+        if labels is None:
             raise UserError("dataset.classes: these data have no labels to choose by")
-        kept = torch.isin(examples.labels, torch.tensor(chosen)).nonzero().flatten()
-        part = examples.take(kept)
-        assert part.labels is not None
+        kept = torch.isin(labels, torch.tensor(chosen)).nonzero().flatten()
         numbers = torch.full((max(chosen) + 1,), -1)
         numbers[chosen] = torch.arange(len(chosen))
-        return replace(part, labels=numbers[part.labels], group=None)  # groups may have lost a part
+        part = replace(examples.take(kept), targets=numbers[labels[kept]])
+        return replace(part, group=None)  # groups may have lost a part

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.halves import halves
+from kdistill.data.labels import labels_of
 from kdistill.errors import UserError
 
 
@@ -26,7 +27,7 @@ class Specialty:
         Of the validation part half are of `classes`, as in training, so that early stopping looks
         at the same odds. UserError where training examples of one half are missing.
         """
-        labels = dataset.train.labels
+        labels = labels_of(dataset.train)
         if labels is None:
             raise UserError(
                 "teacher: specialists learn from labels, and the training set has none; give labels"
@@ -52,24 +53,28 @@ class Specialty:
 
     def share(self, dataset: Dataset) -> float:
         """Of the training examples, in (0, 1)."""
-        assert dataset.train.labels is not None
-        return float(self.of(dataset.train.labels).double().mean())
+        labels = labels_of(dataset.train)
+        assert labels is not None
+        return float(self.of(labels).double().mean())
 
     def own(self, seen: Examples) -> Tensor:
         """Which examples of what `seen` gave are of the classes, [n] bool."""
-        assert seen.labels is not None
-        return seen.labels < len(self.classes) if self.dustbin else self.of(seen.labels)
+        labels = labels_of(seen)
+        assert labels is not None
+        return labels < len(self.classes) if self.dustbin else self.of(labels)
 
     def _half(self, examples: Examples) -> Examples:
-        if examples.labels is None:
+        labels = labels_of(examples)
+        if labels is None:
             return examples
-        rows = halves(self.of(examples.labels).cpu(), seed=0).flatten().sort().values
+        rows = halves(self.of(labels).cpu(), seed=0).flatten().sort().values
         return examples.take(rows) if len(rows) else examples
 
     def _relabelled(self, examples: Examples) -> Examples:
-        if examples.labels is None or not self.dustbin:
+        labels = labels_of(examples)
+        if labels is None or not self.dustbin:
             return examples
-        labels = torch.full_like(examples.labels, len(self.classes))
+        targets = torch.full_like(labels, len(self.classes))
         for place, each in enumerate(self.classes):
-            labels[examples.labels == each] = place
-        return replace(examples, labels=labels)
+            targets[labels == each] = place
+        return replace(examples, targets=targets)

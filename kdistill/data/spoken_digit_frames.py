@@ -75,7 +75,7 @@ class SpokenDigitFrames:
         kept, held = self._split(len(train))
         assert examples.group is not None
         how = {"held": held.tolist(), "past": self.past}
-        name = fingerprint(examples.inputs, examples.labels, tested.inputs, tested.labels, how)
+        name = fingerprint(examples.inputs, examples.targets, tested.inputs, tested.targets, how)
         validation = examples.take(torch.isin(examples.group, held).nonzero().flatten())
         examples = examples.take(torch.isin(examples.group, kept).nonzero().flatten())
         plan = self._plan(source, len(examples), len(validation), len(tested))
@@ -119,7 +119,7 @@ class SpokenDigitFrames:
         ]
         return Examples(
             inputs=torch.cat(inputs),
-            labels=torch.cat(labels),
+            targets=torch.cat(labels),
             index=torch.arange(int(counts.sum())),
             group=torch.arange(len(part)).repeat_interleave(counts),
         )

@@ -19,7 +19,7 @@ class _Epoch:
     """One pass, laid out beforehand on the device, so that a batch is a slice."""
 
     rows: Tensor  # [n] int64, in the order of the epoch; on the CPU where inputs are read
-    labels: Tensor | None
+    targets: Tree | None
     index: Tensor
     key: Tensor
 
@@ -110,9 +110,9 @@ class EpochStream:
         inputs, key = self._inputs(laid_out.rows[part]), laid_out.key[part]
         for augment in self._augmentation:
             inputs = augment(inputs, key)
-        labels = None if laid_out.labels is None else laid_out.labels[part]
+        targets = rows(laid_out.targets, part)
         self._position += 1
-        return Batch(inputs, labels, laid_out.index[part], key, share)
+        return Batch(inputs, targets, index=laid_out.index[part], key=key, share=share)
 
     def shared(self, rank: int, world: int) -> "EpochStream":
         """Itself, from now on giving each of `world` processes its part of every batch."""
@@ -129,13 +129,12 @@ class EpochStream:
         self._laid_out, self._read = None, None
 
     def _lay_out(self, epoch: int) -> _Epoch:
-        rows = self._order.rows(epoch)
-        here = rows.to(self._device)
-        labels, index = self._examples.labels, self._index[rows]
+        order = self._order.rows(epoch)
+        here, index = order.to(self._device), self._index[order]
         key = sample_keys(self._seed, epoch, index)  # on the CPU: not every device has 64-bit words
         return _Epoch(
-            rows=here if self._resident else rows,
-            labels=None if labels is None else labels[here],
+            rows=here if self._resident else order,
+            targets=rows(self._examples.targets, here),
             index=index.to(self._device),
             key=key.to(self._device),
         )
@@ -167,8 +166,8 @@ def in_order(examples: Examples, batch_size: int, device: torch.device) -> Itera
         parts = read_ahead(inputs, batches, examples.workers, pin)
     key = sample_keys(0, 0, examples.index)
     for here, part in zip(places, parts, strict=True):
-        labels = None if examples.labels is None else examples.labels[here]
-        yield Batch(part, labels, examples.index[here], key[here]).to(device)
+        targets = rows(examples.targets, here)
+        yield Batch(part, targets, index=examples.index[here], key=key[here]).to(device)
 
 
 def shared(first: int, end: int, rank: int, world: int) -> tuple[slice, float]:
@@ -184,10 +183,10 @@ def shared(first: int, end: int, rank: int, world: int) -> tuple[slice, float]:
 
 
 def _on_device(examples: Examples, device: torch.device) -> Examples:
-    inputs, labels = examples.inputs, examples.labels
+    inputs = examples.inputs
     return replace(
         examples,
         inputs=moved(inputs, device) if isinstance(inputs, (Tensor, Mapping)) else inputs,
-        labels=None if labels is None else labels.to(device),
-        index=examples.index.to(device),
+        targets=moved(examples.targets, device),
+        index=moved(examples.index, device),
     )

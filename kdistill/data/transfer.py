@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Dataset, Examples, Stream
-from kdistill.data.labels import label_of
+from kdistill.data.labels import label_of, labels_of
 from kdistill.data.randomness import purpose_of, sample_keys
 from kdistill.data.spec import blank
 from kdistill.data.streams import EpochStream
@@ -112,7 +112,7 @@ class TrainingSet(Transfer):
 
     def labelled(self, dataset: Dataset) -> bool:
         """Whether the training set has labels."""
-        return dataset.train.labels is not None
+        return dataset.train.targets is not None
 
     def stream(
         self,
@@ -132,7 +132,7 @@ class TrainingSet(Transfer):
 
     def lacking(self, dataset: Dataset) -> list[int]:
         """Classes that no example kept is of."""
-        labels = dataset.train.labels
+        labels = labels_of(dataset.train)
         if labels is None:
             return []
         kept = labels[self._rows(dataset)]
@@ -147,7 +147,9 @@ class TrainingSet(Transfer):
             raise UserError(
                 "transfer: there are no training data; set transfer=teacher_samples baseline=false"
             )
-        rows = self._kept(whole.labels, dataset) if self.omit_classes else torch.arange(len(whole))
+        rows = (
+            self._kept(labels_of(whole), dataset) if self.omit_classes else torch.arange(len(whole))
+        )
         count = self.size or max(round(self.fraction * len(rows)), 1)
         if count > len(rows):
             raise UserError(f"transfer.size must be <= {len(rows)} here, got {count}")

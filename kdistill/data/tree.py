@@ -10,12 +10,13 @@ tensor([6, 4])
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 Tree: TypeAlias = Tensor | Mapping[str, Tensor]
+T = TypeVar("T", bound=Tree | None)
 
 
 def count(tree: Tree) -> int:
@@ -29,33 +30,32 @@ def device_of(tree: Tree) -> torch.device:
     return (tree if isinstance(tree, Tensor) else next(iter(tree.values()))).device
 
 
-def rows(tree: Tree, index: Tensor | slice) -> Tree:
-    """The rows at `index`: [m] int64, of which it makes a copy; or a slice, which is a view."""
-    if not isinstance(tree, Tensor):
-        return {name: single(rows(tensor, index)) for name, tensor in tree.items()}
-    # index_select is ten times faster than tree[index] on CPUs
-    return tree[index] if isinstance(index, slice) else tree.index_select(0, index)
+def rows(tree: T, index: Tensor | slice) -> T:
+    """The rows at `index`: [m] int64, of which it makes a copy; or a slice, which is a view.
+
+    None, where there is nothing to take rows of, stays None; so it does in `moved`.
+    """
+    if isinstance(tree, Tensor):
+        if isinstance(index, slice):
+            return tree[index]  # type: ignore[return-value]
+        # ten times faster than tree[index] on CPUs
+        return tree.index_select(0, index)  # type: ignore[return-value]
+    return _each(lambda tensor: rows(tensor, index), tree)
 
 
-def moved(tree: Tree, device: torch.device) -> Tree:
+def moved(tree: T, device: torch.device) -> T:
     """The same rows on `device` (asynchronous from pinned memory)."""
-    if not isinstance(tree, Tensor):
-        return {name: tensor.to(device, non_blocking=True) for name, tensor in tree.items()}
-    return tree.to(device, non_blocking=True)
+    return _each(lambda tensor: tensor.to(device, non_blocking=True), tree)
 
 
-def copied(tree: Tree) -> Tree:
+def copied(tree: T) -> T:
     """The same rows, in memory of their own."""
-    if not isinstance(tree, Tensor):
-        return {name: tensor.clone() for name, tensor in tree.items()}
-    return tree.clone()
+    return _each(Tensor.clone, tree)
 
 
-def floats(tree: Tree) -> Tree:
+def floats(tree: T) -> T:
     """Inputs as models read them: uint8 divided by 255, other types as they are."""
-    if not isinstance(tree, Tensor):
-        return {name: single(floats(tensor)) for name, tensor in tree.items()}
-    return tree.float() / 255 if tree.dtype == torch.uint8 else tree
+    return _each(lambda one: one.float() / 255 if one.dtype == torch.uint8 else one, tree)
 
 
 def joined(trees: Sequence[Tree]) -> Tree:
@@ -73,6 +73,14 @@ def single(tree: Tree) -> Tensor:
     if not isinstance(tree, Tensor):
         raise TypeError(f"one array is needed here, and there are several: {', '.join(tree)}")
     return tree
+
+
+def _each(function: Callable[[Tensor], Tensor], tree: T) -> T:
+    if tree is None:
+        return tree
+    if isinstance(tree, Tensor):
+        return function(tree)  # type: ignore[return-value]  # T is Tensor
+    return {name: function(one) for name, one in tree.items()}  # type: ignore[return-value]
 
 
 def _together(function: Callable[[list[Tensor]], Tensor], trees: Sequence[Tree]) -> Tree:

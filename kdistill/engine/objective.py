@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
+from kdistill.data.tree import single
 from kdistill.losses.loss import Loss
 from kdistill.signals.ask import ask
 from kdistill.signals.signals import Signals
@@ -20,11 +21,11 @@ class Objective(nn.Module):
         self.student, self.loss = student, loss
 
     def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
-        """The loss' named terms, "total" among them; RIGHT too, where labels are known."""
+        """The loss' named terms, "total" among them; RIGHT too, where targets are known."""
         said = ask(self.student, batch, self.loss.student_needs)
         terms: dict[str, Tensor] = self.loss(said, teacher, batch)
-        if isinstance(terms, dict) and batch.labels is not None and said.logits is not None:
-            right = said.logits.detach().argmax(-1) == batch.labels
+        if isinstance(terms, dict) and batch.targets is not None and said.logits is not None:
+            right = said.logits.detach().argmax(-1) == single(batch.targets)
             terms = {**terms, RIGHT: right.float().mean()}
         return terms
 

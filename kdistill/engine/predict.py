@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.batch import Examples
+from kdistill.data.labels import labels_of
 from kdistill.data.streams import in_order
 from kdistill.engine.process import Process
 from kdistill.signals.ask import ask
@@ -42,9 +43,10 @@ def validator(
     """What Fit calls after each epoch: `measure.validate`; {} without data it can judge by."""
 
     def validate(module: nn.Module) -> dict[str, float]:
-        unlabelled = examples.labels is None and measure.need == "logits"
+        unlabelled = examples.targets is None and measure.need == "logits"
         if not len(examples) or unlabelled:
             return {}
-        return measure.validate(predict(module, examples, process, measure.need), examples.labels)
+        said = predict(module, examples, process, measure.need)
+        return measure.validate(said, labels_of(examples))
 
     return validate

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, labels_of, logits_of, number
+from kdistill.losses.loss import Loss, logits_of, number, targets_of
 from kdistill.signals.signals import Signals
 
 
@@ -15,7 +15,7 @@ class HardLabels(Loss):
     """label_smoothing s in [0, 1). What baselines and teachers learn by; asks no teacher."""
 
     teacher_needs = frozenset[str]()
-    needs_labels = True
+    needs_targets = True
     label_smoothing: Tensor
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
@@ -33,7 +33,7 @@ class HardLabels(Loss):
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         logits = logits_of(student)
-        true = F.cross_entropy(logits, labels_of(batch))
+        true = F.cross_entropy(logits, targets_of(batch))
         if not self._smooths:
             return {"total": true}
         uniform = -logits.log_softmax(dim=1).mean()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
+from kdistill.data.tree import single
 from kdistill.signals.signals import Signals
 
 
@@ -20,7 +21,7 @@ class Loss(nn.Module):
 
     student_needs: frozenset[str] = frozenset({"logits"})  # fields of Signals
     teacher_needs: frozenset[str] = frozenset({"logits"})  # empty: no teacher is asked
-    needs_labels: bool = False
+    needs_targets: bool = False
     needs_own: bool = False  # samples of the student's own in every batch: Batch.own says which
     double_backward: bool = False  # whether it differentiates the student before the training does
     # which of tests/laws/ it obeys; a law it does not list must fail for it
@@ -59,11 +60,11 @@ def own(values: Tensor, batch: Batch) -> Tensor:
     return values[batch.own]
 
 
-def labels_of(batch: Batch) -> Tensor:
-    """Labels [batch] int64; TypeError for an unlabelled batch."""
-    if batch.labels is None:
-        raise TypeError("the batch has no labels; say so by needs_labels")
-    return batch.labels
+def targets_of(batch: Batch) -> Tensor:
+    """The targets [batch, ...], one array; TypeError for a batch without, or with several."""
+    if batch.targets is None:
+        raise TypeError("the batch has no targets; say so by needs_targets")
+    return single(batch.targets)
 
 
 def number(name: str, value: float, low: float, above: bool = False) -> Tensor:

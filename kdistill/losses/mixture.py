@@ -49,8 +49,8 @@ class Mixture(Loss):
         return frozenset().union(*(loss.teacher_needs for _, loss in self._each()))
 
     @property
-    def needs_labels(self) -> bool:  # type: ignore[override]
-        return any(loss.needs_labels for _, loss in self._each())
+    def needs_targets(self) -> bool:  # type: ignore[override]
+        return any(loss.needs_targets for _, loss in self._each())
 
     @property
     def needs_own(self) -> bool:  # type: ignore[override]

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
 from kdistill.losses.divergence import kl_at_temperature
-from kdistill.losses.loss import Loss, labels_of, logits_of, number
+from kdistill.losses.loss import Loss, logits_of, number, targets_of
 from kdistill.signals.signals import Signals
 
 
@@ -25,19 +25,19 @@ class SoftTargets(Loss):
         super().__init__()
         self.register_buffer("temperature", number("temperature", temperature, 0, above=True))
         self.register_buffer("hard_weight", number("hard_weight", hard_weight, 0))
-        self.needs_labels = hard_weight > 0
+        self.needs_targets = hard_weight > 0
 
     @property
     def laws(self) -> frozenset[str]:  # type: ignore[override]
         """The hard term keeps the loss from vanishing at equality, and from its limit in T."""
         always = {"class_count", "shift_invariance", "continuity", "temperature_squared"}
         pure = {"zero_at_equality", "logit_regression"}
-        return frozenset(always if self.needs_labels else always | pure)
+        return frozenset(always if self.needs_targets else always | pure)
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         z, v = logits_of(student), logits_of(teacher)
         terms = {"soft": self.temperature**2 * kl_at_temperature(z, v, self.temperature).mean()}
-        if not self.needs_labels:
+        if not self.needs_targets:
             return {"total": terms["soft"], **terms}
-        terms["hard"] = F.cross_entropy(z, labels_of(batch))
+        terms["hard"] = F.cross_entropy(z, targets_of(batch))
         return {"total": terms["soft"] + self.hard_weight * terms["hard"], **terms}

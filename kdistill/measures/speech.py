@@ -5,6 +5,7 @@ from torch import Tensor
 
 from kdistill.artifacts.result import Measure
 from kdistill.data.batch import Dataset
+from kdistill.data.labels import labels_of
 from kdistill.errors import UserError
 from kdistill.measures.calibration import BINS
 from kdistill.measures.classification import MAIN, Classification, log_probabilities
@@ -31,7 +32,7 @@ class Speech(Classification):
 
     def bind(self, dataset: Dataset) -> None:
         """Takes the priors; UserError for data that are no frames of words."""
-        classes, labels = len(dataset.classes), dataset.train.labels
+        classes, labels = len(dataset.classes), labels_of(dataset.train)
         if dataset.test.group is None or labels is None or classes % self.states:
             raise UserError(
                 f"measure: speech needs labelled frames of recordings and {self.states} classes "

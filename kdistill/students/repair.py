@@ -10,6 +10,7 @@ from kdistill.artifacts.files import write_tensors
 from kdistill.artifacts.result import Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Batch, Dataset, Examples
+from kdistill.data.labels import labels_of
 from kdistill.data.spec import blank
 from kdistill.data.tree import Tree, moved
 from kdistill.engine.predict import predict
@@ -61,8 +62,8 @@ def find_shifts(
     """
     held, found = dataset.validation, Shifts()
     logits = predict(network, held if len(held) else dataset.train, process)
-    if len(held) and held.labels is not None:
-        shift = shift_by_labels(logits, held.labels, omitted)
+    if len(held) and (labels := labels_of(held)) is not None:
+        shift = shift_by_labels(logits, labels, omitted)
         found["validation"] = torch.full((len(omitted),), shift, dtype=torch.float64)
     found["prior"] = shifts_by_prior(logits, omitted, frequencies(dataset)[list(omitted)])
     return found
@@ -70,8 +71,9 @@ def find_shifts(
 
 def frequencies(dataset: Dataset) -> Tensor:
     """Share of each class [classes] in the whole training set, which must be labelled."""
-    assert dataset.train.labels is not None  # else nobody knows which classes a part of it lacks
-    counts = dataset.train.labels.bincount(minlength=len(dataset.classes)).double()
+    labels = labels_of(dataset.train)
+    assert labels is not None  # else nobody knows which classes a part of it lacks
+    counts = labels.bincount(minlength=len(dataset.classes)).double()
     return counts / counts.sum()
 
 
@@ -138,9 +140,9 @@ def _counts(
     logits: Tensor, omitted: Sequence[int], examples: Examples
 ) -> list[str | int | float | None]:
     """Errors, errors on the omitted classes, accuracy on those in percent."""
-    assert examples.labels is not None  # a run without is refused
-    wrong = logits.argmax(1) != examples.labels
-    among = torch.isin(examples.labels, torch.tensor(omitted))
+    labels = labels_of(examples)
+    assert labels is not None  # a run without is refused
+    wrong, among = logits.argmax(1) != labels, torch.isin(labels, torch.tensor(omitted))
     cases, missed = int(among.sum()), int((wrong & among).sum())
     return [int(wrong.sum()), missed, 100 * (1 - missed / cases) if cases else None]
 
@@ -151,8 +153,9 @@ def _written(shift: Tensor) -> str:
 
 
 def _note(omitted: Sequence[int], dataset: Dataset) -> str:
-    assert dataset.test.labels is not None
-    cases = int(torch.isin(dataset.test.labels, torch.tensor(omitted)).sum())
+    labels = labels_of(dataset.test)
+    assert labels is not None
+    cases = int(torch.isin(labels, torch.tensor(omitted)).sum())
     held = len(dataset.validation)
     inputs = f"the {held:,} inputs held out" if held else "the training inputs"
     return (

@@ -14,14 +14,14 @@ from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
 from kdistill.losses.divergence import kl_at_temperature
-from kdistill.losses.loss import Loss, labels_of, logits_of, number
+from kdistill.losses.loss import Loss, logits_of, number, targets_of
 from kdistill.signals.signals import Signals
 
 
 class FullSoftmax(Loss):
     """classes: the labels of the specialist's own; temperature > 0 of the soft targets."""
 
-    needs_labels = True
+    needs_targets = True
     temperature: Tensor
     classes: Tensor
 
@@ -31,7 +31,7 @@ class FullSoftmax(Loss):
         self.register_buffer("classes", torch.tensor(classes))
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        z, v, labels = logits_of(student), logits_of(teacher), labels_of(batch)
+        z, v, labels = logits_of(student), logits_of(teacher), targets_of(batch)
         own = torch.isin(labels, self.classes)
         hard = F.cross_entropy(z, labels, reduction="none")
         soft = self.temperature**2 * kl_at_temperature(z, v, self.temperature)

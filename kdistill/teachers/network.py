@@ -177,7 +177,7 @@ class NetworkTeacher:
         fit.key = self.fit_key
         fit.check(len(dataset.validation) > 0, context.measure.validated)
         loss: Loss = build(self.loss, key="teacher.loss")
-        if loss.needs_labels and dataset.train.labels is None:
+        if loss.needs_targets and dataset.train.targets is None:
             raise UserError(
                 "teacher.loss: it learns from labels, and the training set has none; give labels, "
                 "or a trained teacher by teacher.weights=FILE"

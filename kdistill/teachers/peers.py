@@ -41,7 +41,7 @@ class Peers(Loss):
         self.own, self.combine = own, combine
         self.peers = peers if weight > 0 else None
         self.register_buffer("weight", number("peer_weight", weight, 0))
-        self.needs_labels = own.needs_labels or bool(self.peers and self.peers.needs_labels)
+        self.needs_targets = own.needs_targets or bool(self.peers and self.peers.needs_targets)
 
     def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
         """Both losses are of one member: of [batch, classes] behind the members."""

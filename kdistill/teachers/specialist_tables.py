@@ -7,6 +7,7 @@ from torch import Tensor
 
 from kdistill.artifacts.result import Table
 from kdistill.data.batch import Dataset
+from kdistill.data.labels import labels_of
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.measures.significance import mcnemar
@@ -15,7 +16,7 @@ from kdistill.teachers.specialised import Specialised, Voice
 
 def specialist_tables(network: Specialised, dataset: Dataset, process: Process) -> list[Table]:
     """The clusters; the change by number of specialists; with and without the correction."""
-    labels, voices = dataset.test.labels, network.specialists
+    labels, voices = labels_of(dataset.test), network.specialists
     assert labels is not None
     labels = labels.cpu()
     answers = {

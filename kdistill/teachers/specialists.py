@@ -116,7 +116,7 @@ class Specialists:
                 raise UserError(
                     f"teacher.{name} must be <= {high} for {count} classes, got {value}"
                 )
-        if context.dataset.train.labels is None:
+        if context.dataset.train.targets is None:
             raise UserError("teacher: specialists learn from labels; give a labelled training set")
         fit = build(self.specialist_fit, key="teacher.specialist_fit")
         fit.check(len(context.dataset.validation) > 0, context.measure.validated)

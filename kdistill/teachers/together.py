@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from kdistill.artifacts.result import Entry, Table
 from kdistill.data.batch import Dataset, Examples
+from kdistill.data.labels import labels_of
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.teachers.ensemble import COMBINATIONS, combined
@@ -19,7 +20,7 @@ def combinations_table(members: Sequence[nn.Module], dataset: Dataset, process: 
     counted = {
         f"{name} errors": errors_alone_and_together(members, examples, process)
         for name, examples in parts.items()
-        if len(examples) and examples.labels is not None
+        if len(examples) and examples.targets is not None
     }
     table: list[list[Entry]] = [
         [row, *(errors[at] for errors in counted.values())] for at, row in enumerate(rows)
@@ -31,7 +32,7 @@ def errors_alone_and_together(
     members: Sequence[nn.Module], examples: Examples, process: Process
 ) -> list[float]:
     """Wrong answers on labelled examples: of the average member, then in order of COMBINATIONS."""
-    labels = examples.labels
+    labels = labels_of(examples)
     assert labels is not None
     labels = labels.cpu()
 

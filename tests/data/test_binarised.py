@@ -19,7 +19,7 @@ def test_every_part_is_bits_of_the_same_pictures(how: str) -> None:
     assert made.inputs == plan.inputs == Array((1, 8, 8), torch.uint8, below=2)
     for part in ("train", "validation", "test"):
         bits, grey = getattr(made, part), getattr(whole, part)
-        assert bits.labels is None
+        assert bits.targets is None
         assert set(bits.inputs.unique().tolist()) == {0, 255}
         assert torch.equal(bits.index, grey.index)
         assert len(bits) == getattr(plan, part)

@@ -41,8 +41,8 @@ def test_pictures_and_labels_keep_their_order(folder: Path) -> None:
     greens = dataset.train.inputs[:, 1, 5, 7]  # type: ignore[index]
     assert greens.tolist() == [40 * file + row for file in range(5) for row in range(4)]
     assert dataset.train.inputs[:, [0, 2]].max() == 0  # type: ignore[index]
-    assert dataset.train.labels is not None
-    assert dataset.train.labels[::4].tolist() == [0, 1, 2, 3, 4]
+    assert dataset.train.targets is not None
+    assert dataset.train.targets[::4].tolist() == [0, 1, 2, 3, 4]
     assert torch.equal(dataset.test.inputs[:, 1, 0, 0], torch.tensor([200, 201, 202, 203]))  # type: ignore[index]
     assert dataset.classes[3] == "cat"
 

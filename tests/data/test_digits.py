@@ -12,7 +12,7 @@ def test_they_are_the_digits_of_scikit_learn() -> None:
     assert [len(part) for part in parts] == [1197, 200, 400]
     assert [plan.train, plan.validation, plan.test] == [1197, 200, 400]
     inputs = torch.cat([part.inputs for part in parts])  # type: ignore[misc]
-    labels = torch.cat([part.labels for part in parts])  # type: ignore[misc]
+    labels = torch.cat([part.targets for part in parts])  # type: ignore[misc]
     bunch = load_digits()
     expected = torch.from_numpy(bunch.data / 16 * 255).round().to(torch.uint8)
     ours = torch.cat([inputs.flatten(1), labels[:, None].to(torch.uint8)], dim=1)

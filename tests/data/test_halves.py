@@ -27,7 +27,7 @@ def epoch(given: HalfStream) -> list[Batch]:
 def test_every_batch_is_half_own(own: int, rest: int) -> None:
     given = stream(own, rest)
     for batch in epoch(given) + epoch(given):
-        assert int(batch.labels.sum()) * 2 == len(batch)
+        assert int(batch.targets.sum()) * 2 == len(batch)
 
 
 def test_an_epoch_shows_all_of_the_smaller_half_and_others_of_the_larger_each_time() -> None:

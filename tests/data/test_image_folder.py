@@ -54,9 +54,9 @@ def test_labels_follow_the_folder_names(pets: Path) -> None:
     assert dataset.classes == plan.classes == ("cat", "dog")
     assert (plan.train, plan.validation, plan.test) == (8, 2, 2)
     assert (dataset.name, plan.bytes) == ("pets", 12 * 192)
-    assert dataset.test.labels.tolist() == [0, 1]  # type: ignore[union-attr]
+    assert dataset.test.targets.tolist() == [0, 1]  # type: ignore[union-attr]
     for part in (dataset.train, dataset.validation):
-        inputs, labels = _inputs(part), part.labels
+        inputs, labels = _inputs(part), part.targets
         assert torch.equal(inputs[:, 1, 0, 0] > 0, labels == 1)  # dogs are green
         shade = inputs[torch.arange(len(part)), labels, 4, 4].long()  # type: ignore[index]
         assert torch.equal(shade, 10 + part.index % 5)
@@ -71,7 +71,7 @@ def test_streamed_pictures_equal_resident_ones(pets: Path) -> None:
     assert _folder(pets, resident=False).plan().bytes == 0
     for one, other in ((kept.train, read.train), (kept.test, read.test)):
         assert torch.equal(_inputs(one), _inputs(other))
-        assert torch.equal(one.labels, other.labels)  # type: ignore[arg-type]
+        assert torch.equal(one.targets, other.targets)  # type: ignore[arg-type]
     assert kept.fingerprint == read.fingerprint
 
 

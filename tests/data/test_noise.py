@@ -18,7 +18,7 @@ def test_inputs_have_the_shape_of_the_data_and_the_distribution_asked_for() -> N
     assert inputs.dtype == torch.float32
     assert float(inputs.mean()) == pytest.approx(0.5, abs=0.004)  # 6 standard errors
     assert float(inputs.std()) == pytest.approx(0.25, rel=0.01)
-    assert examples.labels is None
+    assert examples.targets is None
 
 
 def test_the_same_noise_each_time_named_by_what_made_it() -> None:

@@ -17,11 +17,11 @@ def test_every_part_keeps_the_chosen_ones_in_order(classes: list[int | str]) -> 
     assert made.classes == plan.classes == tuple(str(named) for named in classes)
     for part in ("train", "validation", "test"):
         kept, all_of_them = getattr(made, part), getattr(whole, part)
-        digits = torch.tensor([int(name) for name in made.classes])[kept.labels]
+        digits = torch.tensor([int(name) for name in made.classes])[kept.targets]
         rows = [int((all_of_them.index == index).nonzero()) for index in kept.index]
-        assert torch.equal(all_of_them.labels[rows], digits)
+        assert torch.equal(all_of_them.targets[rows], digits)
         assert torch.equal(all_of_them.inputs[rows], kept.inputs)
-        expected = sum(int((all_of_them.labels == digit).sum()) for digit in digits.unique())
+        expected = sum(int((all_of_them.targets == digit).sum()) for digit in digits.unique())
         assert len(kept) == expected == getattr(plan, part)
 
 

@@ -18,7 +18,7 @@ def test_the_parts_are_disjoint_complete_and_in_file_order() -> None:
     assert sorted([*train.index.tolist(), *validation.index.tolist()]) == EXAMPLES.index.tolist()
     for part in (train, validation):
         assert torch.equal(part.inputs[:, 0], part.index - 7)  # type: ignore[index]
-        assert torch.equal(part.labels, (part.index - 7) % 3)
+        assert torch.equal(part.targets, (part.index - 7) % 3)
         assert part.index.tolist() == sorted(part.index.tolist())
 
 

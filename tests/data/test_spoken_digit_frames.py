@@ -76,7 +76,7 @@ def test_frames_are_bytes_of_their_recordings(tmp_path: Path, write_clone: Write
     assert spec_of(train.inputs) == dataset.inputs == Array((1, 5, 5), torch.uint8)
     listed = [name for name in sorted(names) if not name.endswith("_0.wav")]
     assert train.group is not None
-    assert train.labels is not None
+    assert train.targets is not None
     for group, name in enumerate(listed):
         rows = train.group == group
         bands = standardised(log_mel(tmp_path / "recordings" / name, 5))
@@ -84,7 +84,7 @@ def test_frames_are_bytes_of_their_recordings(tmp_path: Path, write_clone: Write
         torch.testing.assert_close(
             (centre.float() - 128) / 32, bands.clamp(-4, 127 / 32), atol=1 / 64, rtol=0
         )
-        assert train.labels[rows].tolist() == (3 * int(name[0]) + states(bands.shape[1])).tolist()
+        assert train.targets[rows].tolist() == (3 * int(name[0]) + states(bands.shape[1])).tolist()
     assert len(dataset.validation) == 0
 
 

@@ -39,7 +39,7 @@ def test_each_recording_is_one_example(tmp_path: Path, write_clone: Writer) -> N
     assert dataset.classes == tuple("0123456789")
     assert plan.bytes == 60 * 8 * 12 * 4
     assert "40 training and 20 test recordings were found" in dataset.warnings[0]
-    inputs, labels = dataset.test.inputs, dataset.test.labels
+    inputs, labels = dataset.test.inputs, dataset.test.targets
     assert isinstance(inputs, Tensor)
     assert inputs.shape == (20, 1, 8, 12)
     assert inputs.dtype == torch.float32
@@ -56,8 +56,8 @@ def test_sixty_classes_are_digits_of_speakers(tmp_path: Path, write_clone: Write
     dataset = source.load()
     assert dataset.classes == source.plan().classes
     assert dataset.classes[:3] == ("0 ann", "0 bob", "1 ann")
-    assert dataset.test.labels is not None
-    assert dataset.test.labels.tolist() == list(range(20))
+    assert dataset.test.targets is not None
+    assert dataset.test.targets.tolist() == list(range(20))
     assert made(tmp_path).load().fingerprint != dataset.fingerprint
     assert len(made(tmp_path / "none", classes="digit_speaker").plan().classes) == 60
 

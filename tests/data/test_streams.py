@@ -42,7 +42,7 @@ class Shelf:
 
 
 def _examples(inputs: Tensor | Shelf = PICTURES, workers: int = 0) -> Examples:
-    return Examples(inputs, LABELS, INDEX, workers)
+    return Examples(inputs, LABELS, INDEX, workers=workers)
 
 
 def _take(stream: Stream, count: int) -> list[Batch]:
@@ -53,7 +53,7 @@ def _equal(first: list[Batch], second: list[Batch]) -> bool:
     return len(first) == len(second) and all(
         torch.equal(vars(one)[name], vars(other)[name])
         for one, other in zip(first, second, strict=True)
-        for name in ("inputs", "labels", "index", "key")
+        for name in ("inputs", "targets", "index", "key")
     )
 
 
@@ -70,7 +70,7 @@ def test_an_epoch_has_every_example_once_with_its_own_label() -> None:
         assert batch.index is not None
         row = (batch.index - 100) // 3
         assert torch.equal(batch.inputs, PICTURES[row])
-        assert torch.equal(batch.labels, LABELS[row])
+        assert torch.equal(batch.targets, LABELS[row])
         assert torch.equal(batch.key, sample_keys(0, 0, batch.index))
 
 
@@ -144,7 +144,7 @@ def test_a_readers_error_stays_one_line(workers: int) -> None:
 
 def test_unlabelled_examples_have_no_labels() -> None:
     stream = EpochStream(Examples(PICTURES, None, INDEX), 5, 0, CPU)
-    assert next(stream).labels is None
+    assert next(stream).targets is None
 
 
 def test_what_cannot_be_streamed_is_refused() -> None:
@@ -165,7 +165,7 @@ def test_a_users_loader_becomes_an_endless_stream_with_new_keys() -> None:
     assert stream.fresh
     batches = _take(stream, 6)
     assert torch.equal(torch.cat([batch.inputs for batch in batches]), PICTURES.repeat(2, 1, 1, 1))
-    assert torch.equal(torch.cat([batch.labels for batch in batches]), LABELS.repeat(2))  # type: ignore[misc]
+    assert torch.equal(torch.cat([batch.targets for batch in batches]), LABELS.repeat(2))  # type: ignore[misc]
     keys = torch.cat([batch.key for batch in batches])  # type: ignore[misc]
     assert len(keys.unique()) == 2 * N
     assert batches[0].index is None
@@ -189,7 +189,7 @@ def test_inputs_with_names_come_as_each_would_alone(
     inputs: Tree | Shelf, workers: int, name: str
 ) -> None:
     def parts(inputs: Tree | Shelf, workers: int = 0) -> list[Batch]:
-        examples = Examples(inputs, LABELS, INDEX, workers).take(torch.arange(3, 20))
+        examples = Examples(inputs, LABELS, INDEX, workers=workers).take(torch.arange(3, 20))
         stream = EpochStream(examples, 5, 3, CPU).shared(0, 2)
         return [*_take(stream, 5), *in_order(examples, 6, CPU)]
 
@@ -202,8 +202,8 @@ def test_inputs_with_names_come_as_each_would_alone(
 def test_a_loader_may_yield_inputs_with_names() -> None:
     batch = next(LoaderStream([(NAMED, LABELS)], CPU, 4).shared(1, 2))
     assert torch.equal(batch.inputs["place"], INDEX[N // 2 :])
-    assert torch.equal(batch.labels, LABELS[N // 2 :])
-    assert next(LoaderStream([NAMED], CPU, 4)).labels is None
+    assert torch.equal(batch.targets, LABELS[N // 2 :])
+    assert next(LoaderStream([NAMED], CPU, 4)).targets is None
 
 
 def test_a_users_loader_resumes_after_the_batches_done() -> None:
@@ -219,7 +219,7 @@ def test_a_users_loader_resumes_after_the_batches_done() -> None:
 
 def test_a_loader_may_yield_inputs_alone_but_nothing_stranger() -> None:
     for item in (PICTURES, [PICTURES]):
-        assert next(LoaderStream([item], CPU, 4)).labels is None
+        assert next(LoaderStream([item], CPU, 4)).targets is None
     for item in ({"x": 1}, (PICTURES, LABELS, LABELS), ()):
         with pytest.raises(UserError, match=f"got {type(item).__name__}"):
             next(LoaderStream([item], CPU, 4))
@@ -241,7 +241,7 @@ def test_a_loader_without_a_length_is_refused() -> None:
 @pytest.mark.parametrize("labels", [LABELS.double(), LABELS.to(torch.int16), LABELS.tolist()])
 def test_whole_numbers_of_any_kind_are_labels(labels: Any) -> None:
     batch = next(LoaderStream([(PICTURES.double() / 255, labels)], CPU, 4))
-    assert torch.equal(batch.labels, LABELS)  # type: ignore[arg-type]
+    assert torch.equal(batch.targets, LABELS)  # type: ignore[arg-type]
     assert batch.inputs.dtype == torch.float32
 
 

@@ -31,10 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_pictures_and_labels(folder: Path, extra: bool) -> None:
     dataset = SVHN(str(folder), "files", 0, 0, extra).load()
     assert dataset.test.inputs[:, 2, 4, 9].tolist() == [10, 11, 12]  # type: ignore[index]
-    assert dataset.test.labels.tolist() == [0, 1, 2]  # type: ignore[union-attr]
+    assert dataset.test.targets.tolist() == [0, 1, 2]  # type: ignore[union-attr]
     blues = dataset.train.inputs[:, 2, 4, 9].tolist()  # type: ignore[index]
     assert blues == ([0, 1, 2, 20, 21, 22] if extra else [0, 1, 2])
-    assert len(dataset.train.labels) == len(blues)  # type: ignore[arg-type]
+    assert len(dataset.train.targets) == len(blues)  # type: ignore[arg-type]
 
 
 def test_a_damaged_file_is_named(folder: Path) -> None:

@@ -94,7 +94,7 @@ def test_own_samples_stand_behind_the_data() -> None:
     assert torch.equal(found.inputs[:20], expected.inputs.float() / 255)
     assert found.own.tolist() == [False] * 20 + [True] * 20
     assert set(found.inputs.unique().tolist()) == {0.0, 1.0}
-    assert found.labels is found.index is None
+    assert found.targets is found.index is None
     assert made.fresh
     assert len(made) == len(data)
 

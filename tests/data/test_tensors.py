@@ -53,7 +53,7 @@ def test_arrays_arrive_as_they_are(tmp_path: Path, kind: str) -> None:
     assert (plan.train, plan.validation, plan.test, plan.bytes) == (18, 2, 6, 26 * 24)
     for part in (dataset.train, dataset.validation):
         assert torch.equal(part.inputs, torch.from_numpy(arrays["train_inputs"])[part.index])  # type: ignore[arg-type]
-        assert torch.equal(part.labels, part.index % 4)  # type: ignore[arg-type]
+        assert torch.equal(part.targets, part.index % 4)  # type: ignore[arg-type]
     assert torch.equal(dataset.test.inputs, torch.from_numpy(arrays["test_inputs"]))  # type: ignore[arg-type]
 
 
@@ -74,7 +74,7 @@ def test_inputs_are_bytes_or_float32(tmp_path: Path, given: str, kept: torch.dty
     assert isinstance(dataset.train.inputs, Tensor)
     assert dataset.train.inputs.dtype == kept
     assert dataset.train.inputs.tolist() == values.tolist()
-    assert dataset.train.labels.tolist() == [0, 1, 1, 0]  # type: ignore[union-attr]
+    assert dataset.train.targets.tolist() == [0, 1, 1, 0]  # type: ignore[union-attr]
 
 
 def test_own_validation_arrays_replace_the_split(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_own_validation_arrays_replace_the_split(tmp_path: Path) -> None:
 def test_training_data_may_be_unlabelled(tmp_path: Path) -> None:
     path = _file(tmp_path, _arrays(train_labels=None))
     dataset = _source(path, classes=["a", "b", "c", "d"]).load()
-    assert dataset.train.labels is None
+    assert dataset.train.targets is None
     assert dataset.classes == ("a", "b", "c", "d")
     with pytest.raises(UserError, match="dataset.classes must be given"):
         _source(path).load()
@@ -180,7 +180,7 @@ def test_the_library_door_takes_pairs() -> None:
     assert torch.equal(dataset.train.inputs, train[0])  # type: ignore[arg-type]
     assert len(from_tensors(train, test, validation=0.25).validation) == 5
     assert len(from_tensors(train, test, validation=test).validation) == 6
-    assert from_tensors((train[0], None), test, classes=4).train.labels is None
+    assert from_tensors((train[0], None), test, classes=4).train.targets is None
     with pytest.raises(UserError, match=r"^test_labels\[3\] is 3, but 3 classes \(dataset.classes"):
         from_tensors((train[0], None), test, classes=3)
 

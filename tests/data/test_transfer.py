@@ -30,16 +30,16 @@ def test_all_of_it_is_the_training_set_itself() -> None:
 def test_classes_are_left_out_by_label_or_name(omitted: list[int | str]) -> None:
     examples = TrainingSet(omit_classes=omitted).examples(_dataset())
     assert len(examples) == 200
-    assert set(examples.labels.tolist()) == {1, 3}  # type: ignore[union-attr]
-    assert torch.equal(examples.labels, examples.index % 4)
+    assert set(examples.targets.tolist()) == {1, 3}  # type: ignore[union-attr]
+    assert torch.equal(examples.targets, examples.index % 4)
     assert torch.equal(examples.inputs[:, 0], examples.index.float())  # type: ignore[index]
 
 
 def test_names_come_before_labels() -> None:
     inputs, labels = torch.zeros(6, 1), torch.tensor([0, 1, 2] * 2)
     dataset = from_tensors((inputs, labels), (inputs, labels), classes=["2", "1", "0"])
-    assert TrainingSet(omit_classes=["2"]).examples(dataset).labels.unique().tolist() == [1, 2]  # type: ignore[union-attr]
-    assert TrainingSet(omit_classes=[2]).examples(dataset).labels.unique().tolist() == [0, 1]  # type: ignore[union-attr]
+    assert TrainingSet(omit_classes=["2"]).examples(dataset).targets.unique().tolist() == [1, 2]  # type: ignore[union-attr]
+    assert TrainingSet(omit_classes=[2]).examples(dataset).targets.unique().tolist() == [0, 1]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_fractions_are_nested_and_drawn_by_seed() -> None:
     assert small.index.tolist() == sorted(small.index.tolist())
     assert small.index.tolist() != other.index.tolist()
     assert len(TrainingSet(1e-9).examples(dataset)) == 1
-    counts = large.labels.bincount()  # type: ignore[union-attr]
+    counts = large.targets.bincount()  # type: ignore[union-attr]
     assert counts.min() > 30  # expected 50 a class
     both = TrainingSet(0.5, ["ant", "bee"]).examples(dataset)
     assert len(both) == 100
@@ -140,8 +140,8 @@ def test_classes_that_are_lacking_are_those_the_training_set_has_and_it_has_not(
     assert TrainingSet(fraction=1e-9).lacking(dataset) != []  # one example has one class
     assert TrainingSet().lacking(_dataset(labelled=False)) == []
     known = from_tensors(
-        (dataset.train.inputs, dataset.train.labels),
-        (dataset.train.inputs, dataset.train.labels),
+        (dataset.train.inputs, dataset.train.targets),
+        (dataset.train.inputs, dataset.train.targets),
         classes=[*NAMES, "emu"],
     )
     assert TrainingSet(omit_classes=["bee"]).lacking(known) == [1]  # nobody has seen an emu

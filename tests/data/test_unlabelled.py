@@ -30,7 +30,7 @@ def test_inputs_are_those_of_the_file_in_its_order(file: Path) -> None:
     examples = few.examples(DATASET)
     assert isinstance(examples.inputs, torch.Tensor)
     assert examples.inputs[:, 0, 0, 0].tolist() == list(range(10))
-    assert examples.labels is None
+    assert examples.targets is None
     assert (few.count(DATASET), whole.count(DATASET)) == (10, 40)
 
 

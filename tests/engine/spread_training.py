@@ -83,7 +83,7 @@ def train(
     process = Process("cpu", "fp32", strategy=strategy).start()
     stream: Any = EpochStream(examples, fit.batch_size, 5, CPU)
     if name == "loader":
-        pieces = zip(examples.inputs.split(8), examples.labels.split(8), strict=True)
+        pieces = zip(examples.inputs.split(8), examples.targets.split(8), strict=True)
         stream = LoaderStream(list(pieces), CPU, 3, dtype=dtype)
     answers: Any = teacher
     if name == "stored":

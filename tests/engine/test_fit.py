@@ -71,7 +71,7 @@ def test_is_the_loop_that_everybody_writes(examples: Examples) -> None:
     for _ in range(21):  # three epochs of seven batches
         batch = next(stream)
         optimizer.zero_grad()
-        F.cross_entropy(reference(batch.inputs), batch.labels).backward()
+        F.cross_entropy(reference(batch.inputs), batch.targets).backward()
         optimizer.step()
         scheduler.step()
     one_cycle = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.2}
@@ -114,7 +114,7 @@ def test_average_is_the_exponential_moving_average_of_the_weights(examples: Exam
     for _ in range(7):
         batch = next(stream)
         optimizer.zero_grad()
-        F.cross_entropy(student(batch.inputs), batch.labels).backward()
+        F.cross_entropy(student(batch.inputs), batch.targets).backward()
         optimizer.step()
         seen.append(deepcopy(student.state_dict()))
     expected = seen[0]
@@ -183,10 +183,10 @@ def test_terms_are_means_over_samples(examples: Examples) -> None:
     student = network()
     fitted(examples, student, epochs=1, optimizer=frozen, listener=events.append)
     (ended,) = (event for event in events if isinstance(event, EpochEnded))
-    whole = F.cross_entropy(student(examples.inputs), examples.labels).item()
+    whole = F.cross_entropy(student(examples.inputs), examples.targets).item()
     assert ended.terms["total"] == pytest.approx(whole, rel=1e-6)  # 50 is no multiple of 8
     assert set(ended.terms) == {"total"}
-    right = (student(examples.inputs).argmax(1) == examples.labels).float().mean().item()
+    right = (student(examples.inputs).argmax(1) == examples.targets).float().mean().item()
     assert ended.training == {"accuracy": pytest.approx(right)}
 
 
@@ -197,7 +197,7 @@ def test_without_labels_no_training_accuracy_is_told(examples: Examples) -> None
         def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
             return Signals(logits=torch.zeros(len(batch), 3))
 
-    unlabelled = replace(examples, labels=None)
+    unlabelled = replace(examples, targets=None)
     fitted(unlabelled, network(), Logits(), Taught(), epochs=1, listener=events.append)
     (ended,) = (event for event in events if isinstance(event, EpochEnded))
     assert ended.training == {}

@@ -207,7 +207,7 @@ def test_gradient_against_finite_differences(config: dict[str, Any]) -> None:
 def test_the_loss_reads_only_what_it_says_it_needs(config: dict[str, Any]) -> None:
     loss, case = build(config).double(), Case()
     taught = everything(case.teacher, loss.teacher_needs) if loss.teacher_needs else None
-    labels = case.labels if loss.needs_labels else None
+    labels = case.labels if loss.needs_targets else None
     batch = Batch(torch.zeros(len(case.student), 1), labels, key=KEYS)
     terms = loss(everything(case.student, loss.student_needs), taught, batch)
     assert torch.equal(terms["total"], case.total(loss))

@@ -123,7 +123,7 @@ def test_weights_saved_are_weights_loaded(loss: str, tmp_path: Path) -> None:
     assert opened.result == result == Result.read(tmp_path / "result.json")
     logits = predict(opened.student, made.dataset.test, made.process)
     torch.testing.assert_close(opened.predictions["student"], logits.softmax(1))
-    errors = int((logits.argmax(1) != made.dataset.test.labels).sum())
+    errors = int((logits.argmax(1) != made.dataset.test.targets).sum())
     assert errors == result.models["student"].measures["errors"].value
 
 

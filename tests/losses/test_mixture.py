@@ -28,7 +28,7 @@ def test_needs_what_its_terms_need() -> None:
     alone = Mixture({"a": {"weight": 1, "loss": Logits()}})
     both = Mixture({"a": {"weight": 1, "loss": Logits()}, "b": {"weight": 1, "loss": HardLabels()}})
     hard = Mixture({"b": {"weight": 1, "loss": HardLabels()}})
-    assert (alone.needs_labels, both.needs_labels) == (False, True)
+    assert (alone.needs_targets, both.needs_targets) == (False, True)
     assert (both.teacher_needs, hard.teacher_needs) == ({"logits"}, set())
     twice = Mixture({"a": {"weight": 1, "loss": DerivativeMatching()}})
     assert (alone.double_backward, twice.double_backward) == (False, True)

@@ -41,80 +41,80 @@ def truth(labels: Tensor, sure: float = 0.9) -> Tensor:
 
 
 def test_the_truth_is_recognised() -> None:
-    assert TEN.labels is not None
-    found = bound()(truth(TEN.labels), TEN.labels, None, TEN.group)["recordings_wrong"]
+    assert TEN.targets is not None
+    found = bound()(truth(TEN.targets), TEN.targets, None, TEN.group)["recordings_wrong"]
     assert (found.value, found.n, found.unit, found.better) == (0, 10, "count", "lower")
     low, high = wilson(0, 10)
     assert found.interval == (10 * low, 10 * high)
 
 
 def test_mistaken_recordings_are_counted_and_mistaken_frames_outvoted() -> None:
-    assert TEN.labels is not None
-    answers = TEN.labels.clone()
+    assert TEN.targets is not None
+    answers = TEN.targets.clone()
     answers[TEN.group == 4] = (answers[TEN.group == 4] + 3) % 30  # four is heard as five
     answers[(TEN.group == 7).nonzero()[10]] = 0  # one frame of 21
     measure = bound()
-    heard, said = measure.recognised(truth(answers), TEN.labels, TEN.group)
+    heard, said = measure.recognised(truth(answers), TEN.targets, TEN.group)
     assert said.tolist() == list(range(10))
     assert heard.tolist() == [0, 1, 2, 3, 5, 5, 6, 7, 8, 9]
-    assert measure(truth(answers), TEN.labels, None, TEN.group)["recordings_wrong"].value == 1
+    assert measure(truth(answers), TEN.targets, None, TEN.group)["recordings_wrong"].value == 1
 
 
 def test_states_in_the_wrong_order_are_no_word() -> None:
     """The frames of a one, end first: each frame is right about the word, no path goes through."""
     one = examples([1], [9])
-    assert one.labels is not None
-    backwards = truth(one.labels.flip(0), sure=0.999)
+    assert one.targets is not None
+    backwards = truth(one.targets.flip(0), sure=0.999)
     rival = torch.full((9, 30), -20.0)
     rival[:, 6:9] = 2.0  # something of a two throughout, in no order
-    heard, _ = bound().recognised(torch.maximum(backwards, rival), one.labels, one.group)
+    heard, _ = bound().recognised(torch.maximum(backwards, rival), one.targets, one.group)
     assert heard.tolist() == [2]
 
 
 def test_the_prior_of_a_state_is_divided_out() -> None:
     often = examples([0, 0, 0, 0, 1], [9] * 5)  # zeros are four times as frequent
     one = examples([1], [3])
-    assert one.labels is not None
+    assert one.targets is not None
     logits = torch.full((3, 30), -30.0)
     logits[:, :3], logits[:, 3:6] = 0.5, 0.0  # rather a zero, but by less than the prior
-    assert bound(often).recognised(logits, one.labels, one.group)[0].tolist() == [1]
-    assert bound(TEN).recognised(logits, one.labels, one.group)[0].tolist() == [0]
+    assert bound(often).recognised(logits, one.targets, one.group)[0].tolist() == [1]
+    assert bound(TEN).recognised(logits, one.targets, one.group)[0].tolist() == [0]
 
 
 def test_too_few_frames_are_wrong() -> None:
     short = examples([0, 0], [2, 3])
-    assert short.labels is not None
-    found = bound()(truth(short.labels), short.labels, None, short.group)
+    assert short.targets is not None
+    found = bound()(truth(short.targets), short.targets, None, short.group)
     assert found["recordings_wrong"].value == 1
 
 
 def test_the_order_of_recordings_does_not_matter() -> None:
     generator = torch.Generator().manual_seed(0)
-    assert TEN.labels is not None
+    assert TEN.targets is not None
     logits = torch.randn(len(TEN), 30, generator=generator)
     rows = torch.cat([(TEN.group == one).nonzero().flatten() for one in (5, 0, 9, 1, 8, 2, 7)])
     some = TEN.take(rows)
     measure = bound()
-    assert some.labels is not None
-    heard, said = measure.recognised(logits[rows], some.labels, some.group)
-    everything, _ = measure.recognised(logits, TEN.labels, TEN.group)
+    assert some.targets is not None
+    heard, said = measure.recognised(logits[rows], some.targets, some.group)
+    everything, _ = measure.recognised(logits, TEN.targets, TEN.group)
     assert said.tolist() == [0, 1, 2, 5, 7, 8, 9]
     assert torch.equal(heard, everything[said])
 
 
 def test_of_frames_it_measures_what_classification_does() -> None:
     logits = torch.randn(len(TEN), 30, generator=torch.Generator().manual_seed(1))
-    found = bound()(logits, TEN.labels, 2 * logits, TEN.group)
+    found = bound()(logits, TEN.targets, 2 * logits, TEN.group)
     found.pop("recordings_wrong")
-    assert found == Classification()(logits, TEN.labels, 2 * logits)
-    assert bound()(logits, TEN.labels) == Classification()(logits, TEN.labels)
+    assert found == Classification()(logits, TEN.targets, 2 * logits)
+    assert bound()(logits, TEN.targets) == Classification()(logits, TEN.targets)
 
 
 def test_data_that_are_no_frames_of_words_are_refused() -> None:
     whole = dataset(TEN)
     for other in (
         replace(whole, test=replace(TEN, group=None)),
-        replace(whole, train=replace(TEN, labels=None)),
+        replace(whole, train=replace(TEN, targets=None)),
         replace(whole, classes=CLASSES[:29]),
     ):
         with pytest.raises(UserError, match="use measure=classification, or dataset=spoken_digit"):

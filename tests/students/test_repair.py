@@ -57,7 +57,7 @@ def test_the_test_set_and_unseen_labels_have_no_say(student: nn.Module, dataset:
     assert {k: v.tolist() for k, v in find_shifts(student, [2], other, CPU).items()} == {
         k: v.tolist() for k, v in shifts.items()
     }
-    unlabelled = replace(dataset, validation=replace(dataset.validation, labels=None))
+    unlabelled = replace(dataset, validation=replace(dataset.validation, targets=None))
     found = find_shifts(student, [2], unlabelled, CPU)
     assert list(found) == ["prior"]
     assert torch.equal(found["prior"], shifts["prior"])

@@ -111,7 +111,7 @@ def test_the_control_learns_by_the_labels_of_the_average(combine: str, context: 
     told: list[Event] = []
     changes: dict[str, Any] = {"combine": combine, "fit": {**STILL, "batch_size": 80}}
     made = prepared(context(None, told.append), "average", **changes)
-    said, labels = logits_of(made.members, context()), context().dataset.train.labels
+    said, labels = logits_of(made.members, context()), context().dataset.train.targets
     if combine == "geometric":
         expected = F.cross_entropy(said.mean(dim=0), labels)
     else:
@@ -129,7 +129,7 @@ def test_the_control_trains_every_member(context: Run) -> None:
 def test_it_learns_and_answers_frozen(context: Run, dataset: Dataset) -> None:
     made = prepared(context(), fit={**FIT, "epochs": 40})
     answer = made.answer(Batch(dataset.train.inputs), LOGITS).logits
-    assert (answer.argmax(1) == dataset.train.labels).float().mean() > 0.9  # a third by chance
+    assert (answer.argmax(1) == dataset.train.targets).float().mean() > 0.9  # a third by chance
     torch.testing.assert_close(answer.exp(), logits_of(made.members, context()).softmax(-1).mean(0))
     assert not any(part.training for part in made.network.modules())
     assert not any(parameter.requires_grad for parameter in made.network.parameters())
@@ -141,8 +141,8 @@ def test_validation_is_that_of_the_answer_and_of_the_average_member(context: Run
     validation, process = context().dataset.validation, context().process
     last = [event for event in told if isinstance(event, EpochEnded)][-1].validation
     score = context().measure.validate
-    together = score(predict(made.network, validation, process), validation.labels)
-    alone = [score(predict(m, validation, process), validation.labels) for m in made.members]
+    together = score(predict(made.network, validation, process), validation.targets)
+    alone = [score(predict(m, validation, process), validation.targets) for m in made.members]
     assert {name: last[name] for name in together} == together
     for name in together:
         assert last[f"member_{name}"] == pytest.approx(sum(one[name] for one in alone) / 3)

@@ -60,7 +60,7 @@ def prepared(context: Context, **changes: Any) -> NetworkTeacher:
 
 def test_training_teaches_it_and_freezes_it(context: Run, dataset: Dataset) -> None:
     made = prepared(context(), fit={**FIT, "epochs": 40})
-    inputs, labels = dataset.train.inputs, dataset.train.labels
+    inputs, labels = dataset.train.inputs, dataset.train.targets
     logits = made.answer(Batch(inputs), frozenset({"logits"})).logits
     assert (logits.argmax(1) == labels).float().mean() > 0.9  # a third by chance
     assert not logits.requires_grad
@@ -250,7 +250,7 @@ def test_a_bootstrap_resample_has_the_size_and_the_repeats_of_one() -> None:
     examples = network_file.Examples(inputs, torch.arange(4000), torch.arange(4000))
     drawn = teacher(seed=3, bootstrap=True)._resample(examples)
     assert len(drawn) == 4000
-    assert torch.equal(drawn.inputs[:, 0].long(), drawn.labels)  # rows stay together
+    assert torch.equal(drawn.inputs[:, 0].long(), drawn.targets)  # rows stay together
     share = len(drawn.index.unique()) / 4000
     assert abs(share - 0.632) < 0.02  # 1 - 1/e; its deviation is 0.005
     again, other = (teacher(seed=seed)._resample(examples) for seed in (3, 4))

@@ -81,9 +81,9 @@ def test_they_tell_apart_better_than_the_generalist(context: Run, dataset: Datas
     assert together > alone
     assert [row[1] for row in clusters.rows] == ["a0, a1", "b0, b1", "c0, c1"]
     assert [row[:2] for row in coverage.rows] == [[0, 0], [1, 100]]
-    gained = predict(made.network, dataset.test, made.process).argmax(1) == dataset.test.labels
+    gained = predict(made.network, dataset.test, made.process).argmax(1) == dataset.test.targets
     before = predict(made.generalist.network, dataset.test, made.process).argmax(1)
-    change = int(gained.sum()) - int((before == dataset.test.labels).sum())
+    change = int(gained.sum()) - int((before == dataset.test.targets).sum())
     assert coverage.rows[1][2] == change
     assert answers.rows[1][1] == pytest.approx(100 * float(gained.double().mean()))
 
@@ -93,7 +93,7 @@ def test_a_specialist_starts_as_the_generalist(context: Run, dataset: Dataset) -
     half of the examples that a specialist sees."""
     made = specialists(specialist_fit=STILL)
     made.prepare(context())
-    inputs, labels = dataset.train.inputs, dataset.train.labels
+    inputs, labels = dataset.train.inputs, dataset.train.targets
     general = made.generalist.network(inputs)
     for each in made.specialists:
         own = list(each.specialty.classes)
@@ -329,7 +329,7 @@ def test_early_stopping_without_validation_is_told_before_training(
 
 
 def test_unlabelled_data_are_told(context: Run, dataset: Dataset) -> None:
-    bare = replace(dataset, train=replace(dataset.train, labels=None))
+    bare = replace(dataset, train=replace(dataset.train, targets=None))
     with pytest.raises(UserError, match="specialists learn from labels"):
         specialists().prepare(context(dataset=bare))
 
@@ -343,5 +343,5 @@ def test_half_of_what_a_specialist_sees_is_its_own(dataset: Dataset, context: Ru
     one = Specialist(generalist, special, FIT, None, seed=0, stage="teacher specialist 1/1")
     seen = special.seen(dataset)
     batch = next(one.stream(seen.train, 20, context().process, ()))
-    assert int((batch.labels < 2).sum()) == 10
-    assert F.one_hot(batch.labels).shape[1] == 3
+    assert int((batch.targets < 2).sum()) == 10
+    assert F.one_hot(batch.targets).shape[1] == 3
