@@ -1,6 +1,7 @@
 """HeldOut: what a teacher says of the validation and the test set, asked once for a whole sweep."""
 
 import time
+from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
@@ -58,7 +59,7 @@ class HeldOut:
         with FileLock(f"{folder}.lock"):
             if file.is_file():
                 try:
-                    return read_tensors(file)["logits"]
+                    return self._stored(file, part)
                 except (UserError, KeyError) as error:
                     told = f"the teacher is asked about the {part} set again ({error})"
                     context.listener(Warned(told))
@@ -66,6 +67,12 @@ class HeldOut:
             write_tensors(file, {"logits": said})
             self._seconds[part] += time.monotonic() - started
             describe(folder, f"{data.name}, {part} set", self._seconds[part])
+        return said
+
+    def _stored(self, file: Path, part: Part) -> Tensor:
+        said, data = read_tensors(file)["logits"], self._context.dataset
+        if said.shape != (len(getattr(data, part)), len(data.classes)) or said.isnan().any():
+            raise UserError(f"{file}: damaged; it does not hold logits of the {part} set")
         return said
 
     def _asked(self, network: nn.Module, part: Part) -> Tensor:

@@ -1,5 +1,6 @@
 """HeldOut: the teacher is asked about validation and test data once, and never for another."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kdistill.artifacts.files import write_tensors
 from kdistill.data.tensors import from_tensors
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -106,12 +108,23 @@ def test_what_another_said_is_not_taken_for_it(teacher: Frozen, context: Context
     assert fresh(context)
 
 
-def test_damage_is_told_and_asked_again(teacher: Frozen, context: Context, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-1]),
+        lambda file: write_tensors(file, {"logits": torch.zeros(4, CLASSES)}),
+        lambda file: write_tensors(file, {"logits": torch.full((5, CLASSES), torch.nan)}),
+        lambda file: write_tensors(file, {"other": torch.zeros(5, CLASSES)}),
+    ],
+)
+def test_damage_is_told_and_asked_again(
+    damage: Callable[[Path], object], teacher: Frozen, context: Context, tmp_path: Path
+) -> None:
     told = list[Event]()
     whole = said(HeldOut(teacher, context))
     asked(teacher)
     for file in tmp_path.rglob("*.safetensors"):
-        file.write_bytes(file.read_bytes()[:-1])
+        damage(file)
     again = said(HeldOut(teacher, replace(context, listener=told.append)))
     assert all(torch.equal(one, other) for one, other in zip(whole, again, strict=True))
     assert asked(teacher) == [2, 1, 1]

@@ -89,8 +89,8 @@ class Fit:
         finite, Stopped after a signal.
         """
         training = self._begin(objective, stream, teacher, process, stage, seed)
-        if resume and (state := resume.load()):
-            training.load_state_dict(state)
+        if resume:
+            resume.restore(training)
         started = time.monotonic() - training.seconds
         needs, scaler, optimizer = objective.loss.teacher_needs, training.scaler, training.optimizer
         steps, several = len(stream), ranks.world()

@@ -4,15 +4,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kdistill import ranks
 from kdistill.artifacts.resume_file import read_state, remove_state, write_state
 from kdistill.engine import stop
-from kdistill.errors import Stopped
+from kdistill.errors import Stopped, UserError
 
 QUESTION = 20  # steps between two times that several processes ask each other
 SHARE = 0.01  # of the run's time that writing may take
+
+
+class Resumable(Protocol):
+    """What has a state to go on from."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass
@@ -29,6 +35,20 @@ class ResumePoint:
     def load(self) -> dict[str, Any] | None:
         """The state to go on from, if there is one."""
         return read_state(self.path, self.complain)
+
+    def restore(self, training: Resumable) -> None:
+        """Let `training` go on from the state, if there is one; UserError for one of another."""
+        if not (state := self.load()):
+            return
+        try:
+            training.load_state_dict(state)
+        except UserError:
+            raise
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise UserError(
+                f"{self.path}: is of another training, or damaged ({type(error).__name__}); remove "
+                "it, and this one begins anew"
+            ) from error
 
     def due(self, step: int) -> bool:
         """Whether to write now: enough time has passed, or a signal asks to stop.

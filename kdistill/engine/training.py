@@ -78,7 +78,8 @@ class Training:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from `state`: exactly where the run has as many processes as then."""
-        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.epoch, self.step = int(state["epoch"]), int(state["step"])
+        self.seconds = float(state["seconds"])
         own = self.trained.state_dict()
         self.trained.load_state_dict(
             {name: sharded(value, own[name]) for name, value in state["weights"].items()}

@@ -133,8 +133,9 @@ class StoredAnswers:
         if self.folder and not fits:
             ranks.agree(None)  # written by now
             index, rows = self._read(need)  # as a memory-mapped file
-        place = torch.full((int(index.max()) + 1,), -1)
-        place[index] = torch.arange(len(index))
+        place = torch.full((int(examples.index.max()) + 1,), -1)  # as far as anybody asks
+        known = (index < len(place)).nonzero()[:, 0]
+        place[index[known]] = known
         self._rows[need] = rows.to(self.device) if fits else rows
         self._place[need] = place.to(self._rows[need].device)
 
@@ -151,13 +152,12 @@ class StoredAnswers:
         return torch.cat([index for index, _ in every]), torch.cat([value for _, value in every])
 
     def _read(self, need: str) -> tuple[Tensor, Tensor]:
-        """Positions [known] int64 and their rows [known, ...]; none when damaged."""
+        """Positions [known] int64 and their rows [known, ...] of floats; none when damaged."""
         nothing = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
         if self.folder is None or not self._file(need).is_file():
             return nothing
         try:
-            stored = read_tensors(self._file(need))
-            return stored["index"], stored["rows"]
+            return _paired(self._file(need))
         except (UserError, KeyError) as error:
             self._listener(Warned(f"stored answers are asked for again ({error})"))
             return nothing
@@ -182,3 +182,13 @@ class StoredAnswers:
             ranks.agree(None)
         finally:
             lock.release()
+
+
+def _paired(file: Path) -> tuple[Tensor, Tensor]:
+    """Positions and rows in `file`; UserError or KeyError for what does not belong together."""
+    stored = read_tensors(file)
+    index, rows = stored["index"], stored["rows"]
+    fits = index.dtype == torch.int64 and index.shape == rows.shape[:1] != ()
+    if not (fits and rows.is_floating_point() and (index >= 0).all()):
+        raise UserError(f"{file}: damaged; it does not hold a row of floats for each position")
+    return index, rows

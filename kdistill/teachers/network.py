@@ -164,8 +164,8 @@ class NetworkTeacher:
         try:
             state = read_weights(folder / "weights.safetensors")
             load_weights(self.network, state, str(folder))
-            took = read_json(folder / "teacher.json")["seconds"]
-        except UserError as error:
+            took = float(read_json(folder / "teacher.json")["seconds"])
+        except (ValueError, LookupError, TypeError) as error:
             listener(Warned(f"a stored teacher is damaged and is trained again ({error})"))
             return False
         listener(StageEnded(self.stage, 0.0, True, f"trained once in {took:.0f} s"))

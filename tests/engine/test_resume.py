@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kdistill.artifacts.resume_file import write_state
 from kdistill.data.augmentation import Shift
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.loader import LoaderStream
@@ -20,7 +21,7 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.engine.stop import deferred, listening
-from kdistill.errors import Stopped
+from kdistill.errors import Stopped, UserError
 from kdistill.events import EpochEnded, Event, Progress, silent
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.logits import Logits
@@ -59,6 +60,12 @@ class At(ResumePoint):
     def save(self, state: dict[str, Any]) -> None:
         super().save(state)
         raise Stopped(signal.SIGTERM)
+
+
+def at_step(path: Path, step: int) -> At:
+    point = At(path, 3600.0, pytest.fail)
+    point.at = step
+    return point
 
 
 class Net(nn.Module):
@@ -136,10 +143,8 @@ def interrupted(
 ) -> dict[str, Tensor]:
     """The weights of a training that is killed right after each of these steps."""
     for step in steps:
-        point = At(path, 3600.0, pytest.fail)
-        point.at = step
         with pytest.raises(Stopped):
-            again(point)
+            again(at_step(path, step))
     return again(ResumePoint(path, 3600.0, pytest.fail))
 
 
@@ -188,6 +193,24 @@ def test_a_loader_of_the_users_own_is_resumed(examples: Examples, tmp_path: Path
 
     alone = again(None)
     assert equal(alone, interrupted(tmp_path / "s.pt", [4, 9], again))
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [{"weights": {}}, {"optimizer": 3}, {"parts": []}, {"random": [None]}, {"step": "x"}, {}],
+)
+def test_the_state_of_another_training_is_refused(
+    strange: dict[str, Any], examples: Examples, tmp_path: Path
+) -> None:
+    def again(point: ResumePoint) -> dict[str, Tensor]:
+        return trained(examples, point, **OPTIONS["adamw, one cycle, clipped"])
+
+    path = tmp_path / "s.pt"
+    with pytest.raises(Stopped):
+        again(at_step(path, 3))
+    write_state(path, {**torch.load(path), **strange} if strange else {"epoch": 0})
+    with pytest.raises(UserError, match=r"s\.pt: is of another training, or damaged \(.*; remove"):
+        again(ResumePoint(path, 3600.0, pytest.fail))
 
 
 @pytest.mark.parametrize("forgotten", ["random", "optimizer", "stream", "scheduler"])

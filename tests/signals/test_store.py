@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.files import make_folder, write_tensors
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.spec import Array
 from kdistill.data.streams import EpochStream, in_order
@@ -177,6 +178,39 @@ def test_answers_are_kept_apart_by_what_was_asked(tmp_path: Path, examples: Exam
     }
     assert len(folders) == 4
     assert answers_folder(tmp_path, "teacher", named.take(torch.arange(3)), "fp32") in folders
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"index": torch.arange(59)},
+        {"index": torch.arange(60) - 1},
+        {"index": torch.arange(60.0)},
+        {"rows": torch.tensor(0.0), "index": torch.tensor(0)},
+        {"rows": torch.zeros(60, 3, dtype=torch.int64)},
+    ],
+)
+def test_answers_that_are_none_are_asked_again(
+    strange: dict[str, torch.Tensor], tmp_path: Path, examples: Examples
+) -> None:
+    kept = {"index": torch.arange(60), "rows": torch.zeros(60, 3), **strange}
+    write_tensors(make_folder(tmp_path / "answers") / "logits.safetensors", kept)
+    again, told = StoredAnswers(Counting(), tmp_path / "answers", CPU), []
+    again.collect(examples, LOGITS, told.append)
+    assert again.asked == 60
+    assert any(isinstance(event, Warned) for event in told)
+
+
+def test_a_position_far_beyond_the_inputs_takes_no_memory(
+    tmp_path: Path, examples: Examples
+) -> None:
+    index = torch.cat([torch.arange(100), torch.tensor([2**62])])
+    kept = {"index": index, "rows": torch.arange(101.0).repeat(3, 1).T.contiguous()}
+    write_tensors(make_folder(tmp_path / "answers") / "logits.safetensors", kept)
+    answers = stored(Counting(), tmp_path / "answers", examples)
+    assert answers.reused == 60
+    said = answers.answer(Batch(examples.inputs[5:6], index=torch.tensor([5])), LOGITS)
+    assert said.logits.tolist() == [[5.0, 5.0, 5.0]]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
