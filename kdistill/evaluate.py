@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import write_tensors
-from kdistill.artifacts.result import Measure, ModelResult, Table
+from kdistill.artifacts.result import Gain, Measure, ModelResult, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.labels import labels_of
@@ -23,6 +23,15 @@ from kdistill.parts import Parts
 from kdistill.students.repair import repair
 
 SHOWN = 8  # inputs in the gallery
+COUNTED = ("errors", "accuracy")  # what McNemar's paired cases decide
+TERMS = {
+    "McNemar p": "exact test on the cases where only one of the two students is right; it judges "
+    "these two trained networks, not other seeds",
+    "NLL, Brier": "proper scores of the predicted probabilities",
+    "ECE": "mean distance between confidence and accuracy",
+    "Agreement, KL to teacher": "share of cases with the teacher's top class; divergence of the "
+    "student's probabilities from the teacher's",
+}
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,10 @@ class Findings:
     """What a run has shown of its models."""
 
     models: dict[str, ModelResult | None]  # teacher, student, baseline; None: there is none
-    gain: dict[str, float | None]  # closed_gap, p_value
+    gain: Gain
     tables: list[Table]
+    terms: dict[str, str]  # what a figure is, by its title
+    second: str = ""  # the measure that a sweep draws beside the main one
     warnings: list[str] = field(default_factory=list)
 
 
@@ -50,7 +61,8 @@ def judge_classifiers(
             logits |= test_logits(taught, data, process)
     models = measure_models(parts, networks, logits, held_out, folder)
     write_predictions(data, logits, folder)
-    return Findings(models, gain(models, logits, labels_of(data.test), parts.measure.main), tables)
+    won = gain(models, logits, labels_of(data.test), parts.measure.main)
+    return Findings(models, won, tables, TERMS, second="nll")
 
 
 def test_logits(
@@ -158,15 +170,15 @@ def gain(
     logits: Mapping[str, Tensor],
     labels: Tensor | None,
     main: str,
-) -> dict[str, float | None]:
+) -> Gain:
     """Share of the gap between baseline and teacher that was closed; exact McNemar p-value."""
     if "baseline" not in logits or labels is None:
-        return {"closed_gap": None, "p_value": None}
+        return Gain(test="McNemar", measures=[*COUNTED])
     right = {name: said.argmax(dim=1) == labels for name, said in logits.items()}
     values = {name: model.measures[main] for name, model in models.items() if model is not None}
     teacher = values.get("teacher")
     closed = closed_gap(values["baseline"], values["student"], teacher) if teacher else None
-    return {"closed_gap": closed, "p_value": mcnemar(right["student"], right["baseline"])}
+    return Gain(closed, mcnemar(right["student"], right["baseline"]), "McNemar", [*COUNTED])
 
 
 def write_predictions(dataset: Dataset, logits: Mapping[str, Tensor], folder: RunFolder) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import write_tensors
-from kdistill.artifacts.result import Measure, ModelResult
+from kdistill.artifacts.result import Gain, Measure, ModelResult
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.text import read_json_lines
 from kdistill.data.batch import Examples
@@ -39,6 +39,15 @@ from kdistill.parts import Parts
 
 SHOWN = 40  # samples of each model in the report
 NAMES = {"student": "student", "baseline": "student alone"}
+TERMS = {
+    "Paired t-test p": "Student's t-test on the cases that the main measure is a mean over; it "
+    "judges these two trained models, not other seeds",
+    "Log-likelihood": "mean log-probability of a test input",
+    "KL(p || q)": "mean over samples of p of log p - log q: how much likelihood q loses on what p "
+    "does; 0 where both are the same",
+    "log Z": "the constant that the teacher's log-probabilities lack, where it is no density of "
+    "sum 1",
+}
 Log = Mapping[str, Tensor]  # log p(x) [n] by model, float64
 
 
@@ -70,7 +79,8 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
             whole = shifted(measures["teacher"]["log_likelihood"], minus(log_z))
             measures["teacher"] = {"log_likelihood": whole}
         itself = Measure(0.0, parts.measure.samples, (0.0, 0.0), "nats", "lower")
-        measures.setdefault("teacher", {}).update(dict.fromkeys(DIVERGENCES, itself))
+        titled = {name: replace(itself, title=title) for name, title in DIVERGENCES.items()}
+        measures.setdefault("teacher", {}).update(titled)
         for name in NAMES.keys() & networks:
             measures.setdefault(name, {}).update(divergences(name, samples, log_z))
     models: dict[str, ModelResult | None] = dict.fromkeys(("teacher", "student", "baseline"))
@@ -82,9 +92,13 @@ def judge_densities(parts: Parts, networks: Mapping[str, nn.Module], folder: Run
     _keep(parts, samples, tested, log_z, folder)
     main = parts.measure.main
     cases = {"log_likelihood": tested, "kl_teacher_student": _on_teachers(samples)}
-    gain = _gain(models, main, cases.get(main, {}))
-    told = _warnings(samples, log_z)
-    return Findings(models, gain, [table(found)] if found else [], told)
+    return Findings(
+        models,
+        _gain(models, main, cases.get(main, {})),
+        [table(found)] if found else [],
+        terms=TERMS,
+        warnings=_warnings(samples, log_z),
+    )
 
 
 def measured_again(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, ModelResult]:
@@ -110,7 +124,10 @@ def said_of(
 
 def likelihoods(said: Log) -> dict[str, dict[str, Measure]]:
     """Their means by model."""
-    return {name: {"log_likelihood": mean(each, "higher")} for name, each in said.items()}
+    return {
+        name: {"log_likelihood": mean(each, "higher", "Log-likelihood")}
+        for name, each in said.items()
+    }
 
 
 def drawn(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Samples]:
@@ -204,7 +221,8 @@ def divergences(name: str, samples: Mapping[str, Samples], log_z: Estimate) -> d
     forward, back = (shifted(each, minus(log_z)) for each in excess.values())
     if samples["teacher"].warning:
         forward = replace(forward, interval=None)
-    return dict(zip(DIVERGENCES, (forward, negative(back)), strict=True))
+    both = zip(DIVERGENCES.items(), (forward, negative(back)), strict=True)
+    return {name: replace(measure, title=title) for (name, title), measure in both}
 
 
 def _on_teachers(samples: Mapping[str, Samples]) -> Log:
@@ -238,9 +256,7 @@ def _warnings(samples: Mapping[str, Samples], log_z: Estimate) -> list[str]:
     return told
 
 
-def _gain(
-    models: Mapping[str, ModelResult | None], main: str, cases: Log
-) -> dict[str, float | None]:
+def _gain(models: Mapping[str, ModelResult | None], main: str, cases: Log) -> Gain:
     """The gap closed, where the figures have intervals, and a paired t-test over the `cases` that
     the main measure is a mean over."""
     of = {
@@ -251,7 +267,7 @@ def _gain(
         closed = closed_gap(of["baseline"], of["student"], of["teacher"])
     if "baseline" in cases:
         p_value = paired_t(cases["student"].tolist(), cases["baseline"].tolist())
-    return {"closed_gap": closed, "p_value": p_value}
+    return Gain(closed, p_value, "paired t-test", [main] if cases else [])
 
 
 def _keep(

@@ -50,6 +50,8 @@ def result_of(
         gain=found.gain,
         signals=signals,
         environment=environment(parts.process.name),
+        second=found.second,
         warnings=warnings,
         tables=found.tables,
+        terms=found.terms,
     )

@@ -5,7 +5,12 @@ from importlib import import_module
 
 import pytest
 
-CONTRACTS = ["kdistill.data.batch", "kdistill.data.spec", "kdistill.data.tree"]
+CONTRACTS = [
+    "kdistill.artifacts.result",
+    "kdistill.data.batch",
+    "kdistill.data.spec",
+    "kdistill.data.tree",
+]
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

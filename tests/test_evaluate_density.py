@@ -211,7 +211,7 @@ def test_such_a_student_is_not_called_better_than_one_that_has_all(
     off = log_p.masked_fill(STATES.sum(1) > 3, -30.0)
     networks = {"teacher": rbm, "student": Known(off), "baseline": Known(log_p)}
     found = judged(networks, RunFolder(tmp_path), main="kl_teacher_student")
-    assert found.gain == {"closed_gap": None, "p_value": None}
+    assert (found.gain.closed_gap, found.gain.p_value) == (None, None)
 
 
 class Block(nn.Module):
@@ -264,7 +264,7 @@ def test_without_a_verdict_on_log_z_there_is_no_confident_number(tmp_path: Path)
         found = judged(networks, folder, **few)
     assert any("no estimate of log Z is to be trusted" in each for each in found.warnings)
     assert found.models["teacher"].measures["log_likelihood"].interval is None
-    assert found.gain["closed_gap"] is None
+    assert found.gain.closed_gap is None
     assert set(read_tensors(folder.densities)) == {"index", "student", "baseline"}
 
 
@@ -312,8 +312,8 @@ def test_gain_is_over_the_student_alone(rbm: RBM, tmp_path: Path) -> None:
     found = judged({"teacher": rbm, "student": student, "baseline": alone}, RunFolder(tmp_path), 64)
     value = {name: model.measures["log_likelihood"].value for name, model in found.models.items()}
     gap = (value["student"] - value["baseline"]) / (value["teacher"] - value["baseline"])
-    assert found.gain["closed_gap"] == pytest.approx(gap)
-    assert found.gain["p_value"] < 0.05
+    assert found.gain.closed_gap == pytest.approx(gap)
+    assert found.gain.p_value < 0.05
 
 
 def test_without_data_and_without_a_teacher(rbm: RBM, tmp_path: Path) -> None:

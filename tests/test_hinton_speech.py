@@ -50,7 +50,7 @@ def test_recordings_are_recognised_by_every_model(
         assert model is not None
         assert model.validation["recordings_wrong"].n == 10
     accuracy = [m.measures["accuracy"].value for m in result.models.values() if m is not None]
-    gap, closed = accuracy[0] - accuracy[2], result.gain["closed_gap"]
+    gap, closed = accuracy[0] - accuracy[2], result.gain.closed_gap
     if gap > 0:
         assert closed == pytest.approx((accuracy[1] - accuracy[2]) / gap)
     else:

@@ -113,7 +113,7 @@ def test_without_a_baseline_there_is_none(teacher: nn.Module, tmp_path: Path) ->
     run = distilled(teacher, net(4, 1), tmp_path, epochs=1, baseline=False, listener=told.append)
     assert run.baseline is None
     assert run.result.models["baseline"] is None
-    assert run.result.gain == {"closed_gap": None, "p_value": None}
+    assert (run.result.gain.closed_gap, run.result.gain.p_value) == (None, None)
     stages = [event.stage for event in told if isinstance(event, StageStarted)]
     assert stages == ["signals", "student", "evaluate"]
 

@@ -9,19 +9,24 @@ from kdistill.artifacts.files import write_json
 from kdistill.artifacts.text import read_json
 from kdistill.errors import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 Entry = str | int | float | None
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure: its value over n cases with a 95 % interval."""
+    """One figure: its value over n cases with a 95 % interval.
+
+    >>> Measure(74, 10_000, (58.9, 92.8), "count", "lower", "Errors").title
+    'Errors'
+    """
 
     value: float
     n: int
     interval: tuple[float, float] | None
     unit: str  # "count", "fraction", "nats" ...
     better: str  # "lower" | "higher"
+    title: str = ""  # as people write it; "": made of the name
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,20 @@ class ModelResult:
     cost: Cost | None = None
     members: "list[ModelResult]" = field(default_factory=list)  # of an ensemble
     validation: dict[str, Measure] = field(default_factory=dict)  # what selects between runs
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the student has won over the same student trained alone.
+
+    >>> Gain(0.84, 2e-6, "McNemar", ["errors", "accuracy"]).test
+    'McNemar'
+    """
+
+    closed_gap: float | None = None  # of the main measure: 1 is as good as the teacher
+    p_value: float | None = None  # of the paired test; None: there was nothing to test
+    test: str = ""  # its name
+    measures: list[str] = field(default_factory=list)  # names of those that it judges
 
 
 @dataclass(frozen=True)
@@ -77,11 +96,13 @@ class Result:
     dataset: dict[str, Any]  # name, source, counts by part, fingerprint, note, classes
     models: dict[str, ModelResult | None]  # teacher, student, baseline
     compression: dict[str, float | None]  # teacher / student: parameters, bytes ...
-    gain: dict[str, float | None]  # closed_gap, p_value
+    gain: Gain
     signals: dict[str, Any]  # mode: stored | live | none, asked, reused, teacher (its hash)
     environment: dict[str, Any]
+    second: str = ""  # name of the measure that a sweep draws beside the main one
     warnings: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)  # what a method shows besides
+    terms: dict[str, str] = field(default_factory=dict)  # what a figure is, by its title
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
@@ -90,18 +111,20 @@ class Result:
 
     @staticmethod
     def read(path: Path) -> "Result":
-        """Read `path`; UserError when it is missing, damaged or of a newer kdistill."""
+        """Read `path`; UserError when it is missing, damaged or of another schema."""
         stored = read_json(path)
         try:
-            newer = _typed(int, stored["schema"], "schema") > SCHEMA
-            result: Result | None = None if newer else _typed(Result, stored, "")
+            schema = _typed(int, stored["schema"], "schema")
+            result: Result | None = _typed(Result, stored, "") if schema == SCHEMA else None
         except (KeyError, TypeError, ValueError) as error:
-            said = " ".join(str(error).split())
-            raise UserError(f"{path}: not a kdistill result ({said})") from None
+            reason = " ".join(str(error).split())
+            raise UserError(f"{path}: not a kdistill result ({reason})") from None
         if result is None:
+            age = "a newer" if schema > SCHEMA else "an earlier"
+            remedy = "upgrade kdistill" if schema > SCHEMA else "train again in another folder"
             raise UserError(
-                f"{path}: written by a newer kdistill (schema {stored['schema']}, "
-                f"this one reads up to {SCHEMA}); upgrade kdistill"
+                f"{path}: written by {age} kdistill (schema {schema}, this one reads {SCHEMA}); "
+                f"{remedy}"
             )
         return result
 

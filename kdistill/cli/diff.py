@@ -55,16 +55,17 @@ def config_table(found: "Difference") -> "Table":
 def measures_table(found: "Difference") -> "Table":
     """Everything about the students, the main measure of the other models."""
     from kdistill.report import numbers
-    from kdistill.report.comparison import MODELS, title
+    from kdistill.report.comparison import MODELS
 
     rows, seen = [], set()
     for each in found.measures:
         if each.model == "student" or each.model not in seen:
             figures = [numbers.measured(m.value, m.unit) for m in (each.one, each.other)]
             p = "" if each.p_value is None else numbers.probability(each.p_value)
-            rows.append([MODELS[each.model], title(each.name), *figures, moved(each), p])
+            rows.append([MODELS[each.model], each.title, *figures, moved(each), p])
         seen.add(each.model)
-    return drawn(["model", "measure", "A", "B", "B - A", "McNemar"], rows, right=(2, 3, 4, 5))
+    heads = ["model", "measure", "A", "B", "B - A", found.test]
+    return drawn(heads, rows, right=(2, 3, 4, 5))
 
 
 def moved(measure: "MeasureDifference") -> str:

@@ -58,15 +58,17 @@ class Classification:
             measures |= against_teacher(answered, log_probabilities(teacher_logits))
         return measures
 
-    validated: tuple[str, ...] = ("errors", "nll")  # what `validate` returns
+    validated: tuple[str, ...] = ("errors", "nll")  # of `validate`, lower is better
 
     def validate(self, logits: Tensor, labels: Tensor | None) -> dict[str, float]:
-        """What training looks at after each epoch: errors (count) and nll (nats)."""
+        """What training looks at after each epoch: errors (count) and nll (nats); and the accuracy,
+        which stands beside that of the training steps."""
         assert labels is not None  # nothing is validated without
         answered = logits.double().log_softmax(1).clamp(min=FLOOR)
         wrong = (answered.argmax(1) != labels).sum()
         nll = -answered.gather(1, labels[:, None]).mean()
-        return {"errors": float(wrong), "nll": float(nll)}
+        accuracy = 1 - float(wrong) / len(labels)
+        return {"errors": float(wrong), "nll": float(nll), "accuracy": accuracy}
 
 
 def against_labels(answered: Tensor, labels: Tensor, bins: int) -> dict[str, Measure]:
@@ -79,11 +81,11 @@ def against_labels(answered: Tensor, labels: Tensor, bins: int) -> dict[str, Mea
     brier = probabilities.square().sum(1) - 2 * probabilities.gather(1, of_label)[:, 0] + 1
     ece, ece_interval = calibration_error(probabilities, labels, bins)
     return {
-        "errors": Measure(float(n - right), n, (n * low, n * high), "count", "lower"),
-        "accuracy": Measure(right / n, n, wilson(right, n), "fraction", "higher"),
-        "nll": _mean(-answered.gather(1, of_label)[:, 0], "nats"),
-        "brier": _mean(brier, "squared error"),
-        "ece": Measure(ece, n, ece_interval, "fraction", "lower"),
+        "errors": Measure(float(n - right), n, (n * low, n * high), "count", "lower", "Errors"),
+        "accuracy": Measure(right / n, n, wilson(right, n), "fraction", "higher", "Accuracy"),
+        "nll": _mean(-answered.gather(1, of_label)[:, 0], "nats", "NLL"),
+        "brier": _mean(brier, "squared error", "Brier score"),
+        "ece": Measure(ece, n, ece_interval, "fraction", "lower", "ECE"),
     }
 
 
@@ -92,8 +94,8 @@ def against_teacher(answered: Tensor, taught: Tensor) -> dict[str, Measure]:
     n = len(answered)
     same = int((answered.argmax(1) == taught.argmax(1)).sum())
     return {
-        "agreement": Measure(same / n, n, wilson(same, n), "fraction", "higher"),
-        "kl_to_teacher": _mean(divergences(answered, taught), "nats"),
+        "agreement": Measure(same / n, n, wilson(same, n), "fraction", "higher", "Agreement"),
+        "kl_to_teacher": _mean(divergences(answered, taught), "nats", "KL to teacher"),
     }
 
 
@@ -107,5 +109,5 @@ def log_probabilities(logits: Tensor) -> Tensor:
     return logits.cpu().double().log_softmax(1).clamp(min=FLOOR)
 
 
-def _mean(values: Tensor, unit: str) -> Measure:
-    return Measure(float(values.mean()), len(values), normal(values), unit, "lower")
+def _mean(values: Tensor, unit: str, title: str) -> Measure:
+    return Measure(float(values.mean()), len(values), normal(values), unit, "lower", title)

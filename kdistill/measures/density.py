@@ -1,5 +1,6 @@
 """Density: how well a model knows the distribution of the data, and how its figures are found."""
 
+from dataclasses import replace
 from math import sqrt
 
 from torch import Tensor
@@ -11,7 +12,10 @@ from kdistill.errors import UserError
 from kdistill.measures.importance import SIGMAS, Estimate
 from kdistill.measures.intervals import Z, normal
 
-DIVERGENCES = ("kl_teacher_student", "kl_student_teacher")
+DIVERGENCES = {  # their titles by name
+    "kl_teacher_student": "KL(teacher || model)",
+    "kl_student_teacher": "KL(model || teacher)",
+}
 MAIN = ("log_likelihood", *DIVERGENCES)
 LEAST = 40  # annealed chains: half of them must be effective (see annealed_importance)
 
@@ -71,10 +75,10 @@ class Density:
         return {"nll": -float(log_density.double().mean())}
 
 
-def mean(values: Tensor, better: str) -> Measure:
+def mean(values: Tensor, better: str, title: str = "") -> Measure:
     """The mean of `values` [n] in nats."""
     values = values.double()
-    return Measure(float(values.mean()), len(values), normal(values), "nats", better)
+    return Measure(float(values.mean()), len(values), normal(values), "nats", better, title)
 
 
 def shifted(measure: Measure, by: Estimate) -> Measure:
@@ -85,10 +89,10 @@ def shifted(measure: Measure, by: Estimate) -> Measure:
         wider = sqrt(half**2 + ((by.high - by.low) / 2 / SIGMAS * Z) ** 2)
         value = measure.value + by.value
         interval = value - wider, value + wider
-    return Measure(measure.value + by.value, measure.n, interval, measure.unit, measure.better)
+    return replace(measure, value=measure.value + by.value, interval=interval)
 
 
 def negative(measure: Measure) -> Measure:
     """-`measure`, which is better in the same direction as was said of it."""
     ends = measure.interval and (-measure.interval[1], -measure.interval[0])
-    return Measure(-measure.value, measure.n, ends, measure.unit, measure.better)
+    return replace(measure, value=-measure.value, interval=ends)

@@ -57,7 +57,8 @@ class Speech(Classification):
         heard, said = self.recognised(logits, labels, group)
         n, wrong = len(said), int((heard != said).sum())
         low, high = wilson(wrong, n)
-        counted = Measure(float(wrong), n, (n * low, n * high), "count", "lower")
+        ends = n * low, n * high
+        counted = Measure(float(wrong), n, ends, "count", "lower", "Recordings wrong")
         return {**measures, "recordings_wrong": counted}
 
     def recognised(self, logits: Tensor, labels: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:

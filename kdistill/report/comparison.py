@@ -10,18 +10,7 @@ from kdistill.printable import NAME, printable
 from kdistill.report import numbers
 
 MODELS = {"teacher": "Teacher", "baseline": "Student alone", "student": "Student distilled"}
-TITLES = {
-    "errors": "Errors",
-    "accuracy": "Accuracy",
-    "nll": "NLL",
-    "brier": "Brier score",
-    "ece": "ECE",
-    "agreement": "Agreement",
-    "kl_to_teacher": "KL to teacher",
-    "log_likelihood": "Log-likelihood",
-    "kl_teacher_student": "KL(teacher || model)",
-    "kl_student_teacher": "KL(model || teacher)",
-}
+ABBREVIATION = 3  # letters of a name up to which it is one: nll, ece
 COMPRESSION = {  # key of Result.compression: where the student needs less, more, as much
     "parameters": ("fewer parameters", "more parameters", "the parameters"),
     "bytes": ("smaller on disk", "larger on disk", "the size on disk"),
@@ -84,14 +73,15 @@ def compare(result: Result) -> Comparison:
     if main_measure(result, "student") is None:
         raise UserError("result.json: holds no student, so there is nothing to compare")
     models = {name: model for name in MODELS if (model := result.models.get(name))}
-    names = _order(result.main, [model.measures for model in models.values()])
+    student_first = [model.measures for model in reversed(models.values())]
+    names = _order(result.main, student_first)
     teacher = models.get("teacher")
     return Comparison(
         models={name: MODELS[name] for name in models},
-        measures=[_measure_line(name, models) for name in names],
+        measures=[_measure_line(name, title(name, result), models) for name in names],
         costs=_cost_lines(models),
         savings=[_saving(name, ratio) for name, ratio in result.compression.items() if ratio],
-        members=_members(teacher, result.main) if teacher else [],
+        members=_members(teacher, result) if teacher else [],
         seconds=[(name, numbers.duration(value)) for name, value in spent(result).items()],
         signals=signals_said(result),
     )
@@ -107,23 +97,28 @@ def main_measure(result: Result, model: str) -> Measure | None:
     return found.measures[result.main]
 
 
-def title(name: str) -> str:
-    """A measure's name as people write it."""
-    return TITLES.get(name, printable(name.replace("_", " ").capitalize(), NAME))
+def title(name: str, *results: Result) -> str:
+    """A figure's name as people write it: as a measure of that name says, else made of it."""
+    for model in (model for result in results for model in result.models.values() if model):
+        measure = model.measures.get(name) or model.validation.get(name)
+        if measure and measure.title:
+            return printable(measure.title, NAME)
+    text = name.replace("_", " ")
+    return printable(text.upper() if len(text) <= ABBREVIATION else text.capitalize(), NAME)
 
 
 def _order(main: str, measured: Iterable[dict[str, Measure]]) -> list[str]:
-    """Names of the measures that were taken: the main one, those known here, all others."""
+    """Names of the measures that were taken: the main one, then as the models have them."""
     present = dict.fromkeys(name for measures in measured for name in measures)
-    return [name for name in dict.fromkeys([main, *TITLES, *present]) if name in present]
+    return [name for name in dict.fromkeys([main, *present]) if name in present]
 
 
-def _measure_line(name: str, models: dict[str, ModelResult]) -> Line:
+def _measure_line(name: str, heading: str, models: dict[str, ModelResult]) -> Line:
     found = {key: model.measures[name] for key, model in models.items() if name in model.measures}
     one = next(iter(found.values()))
     unit = "" if one.unit in ("count", "fraction", "") else f"{one.unit}, "
     hint = f"{unit}{one.better} is better, n\u00a0=\u00a0{numbers.whole(one.n)}"
-    return Line(name, title(name), hint, {key: _measured(value) for key, value in found.items()})
+    return Line(name, heading, hint, {key: _measured(value) for key, value in found.items()})
 
 
 def _measured(measure: Measure) -> Cell:
@@ -169,11 +164,14 @@ def _saving(name: str, ratio: float) -> Saving:
     return Saving(name, factor, less if ratio > 1 else more)
 
 
-def _members(teacher: ModelResult, main: str) -> list[Member]:
+def _members(teacher: ModelResult, result: Result) -> list[Member]:
     return [
         Member(
             f"Member {position}",
-            {title(name): _measured(measures[name]).text for name in _order(main, [measures])},
+            {
+                title(name, result): _measured(measures[name]).text
+                for name in _order(result.main, [measures])
+            },
         )
         for position, member in enumerate(teacher.members, start=1)
         for measures in [member.measures]

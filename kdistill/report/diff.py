@@ -10,9 +10,8 @@ from kdistill.artifacts.configs import differences
 from kdistill.artifacts.result import Measure
 from kdistill.errors import UserError
 from kdistill.measures.significance import mcnemar
-from kdistill.report.comparison import MODELS
+from kdistill.report.comparison import MODELS, title
 from kdistill.report.contents import Contents
-from kdistill.report.verdict import MCNEMAR
 
 SHOWN = 10  # examples of each kind of change
 
@@ -23,9 +22,10 @@ class MeasureDifference:
 
     model: str
     name: str
+    title: str
     one: Measure
     other: Measure
-    p_value: float | None  # McNemar's, of errors and accuracy on the same test examples
+    p_value: float | None  # of the runs' paired test, where that judges it, on the same examples
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Difference:
 
     config: list[tuple[str, Any, Any]]  # dotted key, value of each run
     measures: list[MeasureDifference]  # the student's first; of each model the main one first
+    test: str  # name of the paired test
     changes: dict[str, Change]  # fixed, broken, changed; empty without the same test examples
     tested: int  # how many test examples they share
 
@@ -70,6 +71,7 @@ def diff(one: Contents, other: Contents) -> Difference:
     return Difference(
         config=list(differences(one.config, other.config)),
         measures=_measures(one, other, same),
+        test=one.result.gain.test,
         changes=_changes(one, other) if same else {},
         tested=len(one.predictions["index"]) if same else 0,
     )
@@ -93,9 +95,9 @@ def _measures(one: Contents, other: Contents, same: bool) -> list[MeasureDiffere
         p = _mcnemar(one, other, model) if same else None
         shared = [name for name in first.measures if name in second.measures]
         for name in sorted(shared, key=lambda name: name != one.result.main):
-            tested = p if name in MCNEMAR else None
+            tested = p if name in one.result.gain.measures else None
             pair = first.measures[name], second.measures[name]
-            found.append(MeasureDifference(model, name, *pair, tested))
+            found.append(MeasureDifference(model, name, title(name, one.result), *pair, tested))
     return found
 
 

@@ -6,7 +6,7 @@ from kdistill.report.charts import Chart
 from kdistill.report.comparison import compare
 from kdistill.report.confusion import confusions
 from kdistill.report.contents import Contents
-from kdistill.report.curves import accuracy_curves, training_curves
+from kdistill.report.curves import training_curves
 from kdistill.report.densities import sorted_densities
 from kdistill.report.gallery import gallery
 from kdistill.report.markup import Markup, element, joined
@@ -19,6 +19,7 @@ from kdistill.report.softness import softness
 from kdistill.report.stages import stages
 from kdistill.report.tradeoff import tradeoff
 from kdistill.report.verdict import outcome, verdict
+from kdistill.report.watched import watched_charts
 
 LABELS = {
     "gain": "Distillation helped",
@@ -30,13 +31,7 @@ LABELS = {
 TERMS = (
     ("Student alone", "the same student, trained with the same budget but without the teacher"),
     ("Gap closed", "(alone - distilled) / (alone - teacher) on the main measure"),
-    ("McNemar p", "exact test on the cases where only one of the two students is right; it "
-     "judges these two trained networks, not other seeds"),
-    ("NLL, Brier", "proper scores of the predicted probabilities"),
-    ("ECE", "mean distance between confidence and accuracy"),
-    ("Agreement, KL to teacher", "share of cases with the teacher's top class; divergence of the "
-     "student's probabilities from the teacher's"),
-)  # fmt: skip
+)
 
 
 def html(contents: Contents) -> str:
@@ -57,7 +52,7 @@ def html(contents: Contents) -> str:
         section("The teacher's members", members_table(compared)),
         section("Settings", _definitions(settings(contents.config))),
         section("Data and provenance", _provenance(result)),
-        section("Terms", _definitions(list(TERMS))),
+        section("Terms", _definitions([*TERMS, *result.terms.items()])),
         element("footer", "Made by kdistill from the run folder; rebuild it with kdistill report."),
     )
 
@@ -76,8 +71,8 @@ def _opening(result: Result) -> Markup:
 
 
 def _figures(contents: Contents) -> Markup:
-    charts: list[Chart | None] = [*training_curves(contents.history, contents.result.main)]
-    charts.append(accuracy_curves(contents.result, contents.history))
+    history = contents.result, contents.history
+    charts: list[Chart | None] = [*training_curves(*history), *watched_charts(*history)]
     charts.append(reliability_diagram(contents.predictions, contents.bins))
     charts += [softness(contents), sorted_densities(contents), tradeoff(contents.result)]
     drawn = [chart.figure() for chart in charts if chart]

@@ -43,10 +43,10 @@ def tradeoff(result: Result) -> Chart | None:
         axes.margins(y=0.15)
         axes.yaxis.set_major_locator(MaxNLocator(8, integer=counted))
         axes.set_xlabel("parameters")
-        axes.set_ylabel(label(title(result.main)))
+        axes.set_ylabel(label(title(result.main, result)))
         axes.legend()
 
-    heading = f"{title(result.main)} against size"
+    heading = f"{title(result.main, result)} against size"
     return draw("tradeoff", heading, _described(points, members), plot)
 
 

@@ -7,7 +7,6 @@ from kdistill.report import numbers
 from kdistill.report.comparison import main_measure, title
 
 CHANCE = 0.05  # a paired test's p at or above this calls a difference chance
-MCNEMAR = ("errors", "accuracy")  # the measures that its paired cases decide
 Outcome = Literal["gain", "chance", "worse", "untested", "uncompared"]
 SUBJECTS = {"baseline": "the same student alone", "teacher": "the teacher"}
 
@@ -42,12 +41,13 @@ def _figures(result: Result) -> str:
     student = main_measure(result, "student")
     assert student is not None  # compare() refuses a result without a student
     value = numbers.measured(student.value, student.unit)
-    n = numbers.whole(student.n)
-    if result.main == "errors":
-        said = f"The distilled student makes {value} error{'s' * (student.value != 1)} of {n}"
+    n, name = numbers.whole(student.n), title(result.main, result)
+    if student.unit == "count" and " " not in name:  # "Errors"
+        noun = name.lower().removesuffix("s" if student.value == 1 else "")
+        said = f"The distilled student makes {value} {noun} of {n}"
     else:
         said = (
-            f"{title(result.main)} ({student.better} is better, n = {n}) "
+            f"{name} ({student.better} is better, n = {n}) "
             f"of the distilled student is {value}{_unit(student)}"
         )
     others = [
@@ -66,7 +66,7 @@ def _untested(result: Result) -> str:
 
 
 def _closed(result: Result) -> str:
-    closed = result.gain.get("closed_gap")
+    closed = result.gain.closed_gap
     if closed is None:
         return f"distillation helped{_weak(result).replace(';', ', though')}"
     if closed > 1:
@@ -86,15 +86,12 @@ def _weak(result: Result) -> str:
 
 def _test(result: Result) -> str:
     p = _p_value(result)
-    name = "McNemar" if result.main in MCNEMAR else "paired test"
-    return f"{name} {numbers.probability(p)}" if p is not None else ""
+    return f"{result.gain.test} {numbers.probability(p)}" if p is not None else ""
 
 
 def _p_value(result: Result) -> float | None:
-    """Of the paired test, if that judged the main measure: McNemar's compares errors alone."""
-    student = result.models.get("student")
-    classifier = student is not None and any(name in student.measures for name in MCNEMAR)
-    return None if classifier and result.main not in MCNEMAR else result.gain.get("p_value")
+    """Of the paired test, where that judges the main measure."""
+    return result.gain.p_value if result.main in result.gain.measures else None
 
 
 def _better(one: Measure, other: Measure) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from kdistill.artifacts.result import SCHEMA, Cost, Measure, ModelResult, Result, Table
+from kdistill.artifacts.result import SCHEMA, Cost, Gain, Measure, ModelResult, Result, Table
 from kdistill.errors import UserError
 
-ERRORS = Measure(12.0, 400, (7.5, 20.1), "count", "lower")
+ERRORS = Measure(12.0, 400, (7.5, 20.1), "count", "lower", "Errors")
 ECE = Measure(0.25, 400, None, "fraction", "lower")
 COST = Cost(1000, 4096, None, {"1": 0.5, "256": 8.0}, "1 threads, cpu")
 MEMBER = ModelResult({"errors": ERRORS})
@@ -28,10 +28,12 @@ RESULT = Result(
         "baseline": None,
     },
     compression={"parameters": 4.0, "multiply_adds": None},
-    gain={"closed_gap": None, "p_value": 0.25},
+    gain=Gain(None, 0.25, "McNemar", ["errors"]),
     signals={"mode": "stored", "asked": 3},
     environment={"torch": "2", "command": ["kdistill", "train"]},
+    second="ece",
     warnings=["careful"],
+    terms={"ECE": "how far off"},
     tables=[Table("Covered", ["by", "cases", "gain"], [["none", 3, 0.5], ["one", 0, None]], "n")],
 )
 
@@ -68,6 +70,12 @@ def test_what_a_result_may_lack(path: Path) -> None:
 def test_a_newer_schema_is_refused_whatever_else_it_holds(path: Path) -> None:
     path.write_text(json.dumps({"schema": SCHEMA + 1, "runs": []}))
     with pytest.raises(UserError, match=rf"schema {SCHEMA + 1}, this one .* upgrade kdistill"):
+        Result.read(path)
+
+
+def test_an_earlier_schema_is_refused_in_one_line(path: Path) -> None:
+    path.write_text(json.dumps({"schema": SCHEMA - 1, "gain": {}}))
+    with pytest.raises(UserError, match="an earlier kdistill .*; train again in another folder$"):
         Result.read(path)
 
 

@@ -42,10 +42,10 @@ def runs(tmp_path, monkeypatch):
             "dataset": {"name": "pets", "classes": ["cat", "dog", "owl"]},
             "models": {"student": {"measures": measures}, "teacher": None, "baseline": None},
             "compression": {},
-            "gain": {},
+            "gain": {"test": "McNemar", "measures": ["errors", "accuracy"]},
             "signals": {},
             "environment": {},
-            "schema": 1,
+            "schema": 2,
         }
         (folder / "result.json").write_text(json.dumps(result))
     return tmp_path

@@ -111,11 +111,11 @@ def test_half_precision_logits_are_measured_in_float64() -> None:
     )
 
 
-def test_validate_gives_the_same_errors_and_nll() -> None:
+def test_validate_gives_the_same_figures() -> None:
     torch.manual_seed(0)
     measure, logits, labels = Classification(), torch.randn(60, 3), torch.randint(3, (60,))
     found = measure(logits, labels)
-    expected = {name: pytest.approx(found[name].value) for name in ("errors", "nll")}
+    expected = {name: pytest.approx(found[name].value) for name in ("errors", "nll", "accuracy")}
     assert measure.validate(logits, labels) == expected
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kdistill.artifacts.files import write_tensors, write_text
-from kdistill.artifacts.result import Cost, Measure, ModelResult, Result, Table
+from kdistill.artifacts.result import Cost, Gain, Measure, ModelResult, Result, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.report.write import write_report
 
@@ -40,12 +40,15 @@ def measures(errors: int, nll: float, student: bool = False) -> dict[str, Measur
         "accuracy": Measure(1 - rate, CASES, (0.99 - rate, 1 - rate / 2), "fraction", "higher"),
         "errors": Measure(errors, CASES, (errors - 17.4, errors + 19.8), "count", "lower"),
         "nll": Measure(nll, CASES, (nll * 0.9, nll * 1.1), "nats", "lower"),
-        "brier": Measure(rate * 1.5, CASES, (rate * 1.4, rate * 1.6), "score", "lower"),
+        "brier": Measure(
+            rate * 1.5, CASES, (rate * 1.4, rate * 1.6), "score", "lower", "Brier score"
+        ),
         "ece": Measure(0.0042, CASES, None, "fraction", "lower"),
     }
     if student:
         found["agreement"] = Measure(0.9911, CASES, (0.989, 0.9928), "fraction", "higher")
-        found["kl_to_teacher"] = Measure(0.01234, CASES, (0.0117, 0.013), "nats", "lower")
+        ends = 0.0117, 0.013
+        found["kl_to_teacher"] = Measure(0.01234, CASES, ends, "nats", "lower", "KL to teacher")
     return found
 
 
@@ -88,9 +91,11 @@ def made_result() -> Result:
             "baseline": model(151, 0.0523, 1_276_810),
         },
         compression={"parameters": 9.371, "bytes": 9.37, "multiply_adds": 9.38, "latency": 6.06},
-        gain={"closed_gap": 67 / 80, "p_value": 2.4e-6},
+        gain=Gain(67 / 80, 2.4e-6, "McNemar", ["errors", "accuracy"]),
+        second="nll",
         signals={"mode": "stored", "asked": 3500, "reused": 0, "teacher": "abad1dea"},
         environment={"python": "3.11.2", "packages": {"torch": "2.15.0"}, "commit": "c0ffee1"},
+        terms={"McNemar p": "exact test"},
         tables=[
             Table(
                 "Covered classes",

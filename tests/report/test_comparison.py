@@ -31,12 +31,16 @@ def test_the_main_measure_comes_first(result: Result) -> None:
     assert list(compare(replace(result, main="nll")).members[0].figures)[0] == "NLL"
 
 
-def test_a_measure_nobody_knows_is_shown_last_under_its_own_name(result: Result) -> None:
+def test_measures_stand_in_the_students_order_under_their_titles(result: Result) -> None:
     student = result.models["student"]
     assert student is not None
-    new = {"top_five": Measure(0.5, 10, None, "fraction", "higher"), **student.measures}
+    top = Measure(0.5, 10, None, "fraction", "higher")
+    new = {"top_five": top, **student.measures, "map": top, "seen": replace(top, title="Sights")}
     models = {**result.models, "student": replace(student, measures=new)}
-    assert compare(replace(result, models=models)).measures[-1].title == "Top five"
+    lines = compare(replace(result, models=models)).measures
+    assert [line.name for line in lines] == [*dict.fromkeys(["errors", *new])]
+    titles = {line.name: line.title for line in lines}
+    assert [titles[name] for name in ("top_five", "map", "seen")] == ["Top five", "MAP", "Sights"]
 
 
 def test_hints_give_unit_direction_and_cases(result: Result) -> None:

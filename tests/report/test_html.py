@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from kdistill.artifacts.result import Result
+from kdistill.artifacts.result import Gain, Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.report.comparison import compare
 from kdistill.report.contents import read
@@ -164,7 +164,7 @@ def test_a_folder_with_nothing_but_the_result_has_its_table(
 
 
 def test_outcome_is_said_in_words_too(folder: RunFolder, result: Result) -> None:
-    replace(result, gain={"closed_gap": 0.1, "p_value": 0.6}).write(folder.result)
+    replace(result, gain=Gain(0.1, 0.6, "McNemar", ["errors"])).write(folder.result)
     assert Page(html(read(folder))).texts["strong"][0] == "No gain shown"
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kdistill.artifacts.result import Measure, ModelResult, Result
+from kdistill.artifacts.result import Gain, Measure, ModelResult, Result
 from kdistill.errors import UserError
 from kdistill.report.verdict import outcome, verdict
 
@@ -14,7 +14,7 @@ FIGURES = (
 
 
 def gained(result: Result, closed: float | None, p: float | None) -> Result:
-    return replace(result, gain={"closed_gap": closed, "p_value": p})
+    return replace(result, gain=replace(result.gain, closed_gap=closed, p_value=p))
 
 
 def without(result: Result, model: str) -> Result:
@@ -110,8 +110,11 @@ def test_density_runs_name_their_measure_and_higher_is_better(result: Result) ->
     density = replace(
         result,
         main="log_likelihood",
+        gain=Gain(0.84, 2e-6, "paired t-test", ["log_likelihood"]),
         models={
-            name: ModelResult({"log_likelihood": Measure(value, 500, None, "nats", "higher")}, None)
+            name: ModelResult(
+                {"log_likelihood": Measure(value, 500, None, "nats", "higher", "Log-likelihood")}
+            )
             for name, value in values.items()
         },
     )
@@ -119,13 +122,28 @@ def test_density_runs_name_their_measure_and_higher_is_better(result: Result) ->
     assert verdict(density) == (
         "Log-likelihood (higher is better, n = 500) of the distilled student is -84.10 nats, "
         "the same student alone -86.30, the teacher -83.92: "
-        "distillation closed 84 % of the gap (paired test p = 2e-6)."
+        "distillation closed 84 % of the gap (paired t-test p = 2e-6)."
     )
 
 
-def test_mcnemar_does_not_judge_the_likelihood_of_a_classifier(result: Result) -> None:
+def test_a_test_decides_only_what_it_judges(result: Result) -> None:
     assert outcome(replace(result, main="nll")) == "untested"
     assert "McNemar" not in verdict(replace(result, main="nll"))
+    by_t = replace(result, main="nll", gain=replace(result.gain, test="t-test", measures=["nll"]))
+    assert "(t-test p = 2e-6)" in verdict(by_t)
+
+
+def test_what_is_counted_is_named_by_its_title(result: Result) -> None:
+    student = result.models["student"]
+    assert student is not None
+    counted = replace(student.measures["errors"], title="Misses")
+    missed = replace(student, measures={"misses": counted})
+    two = replace(result, main="misses", models={"student": missed})
+    assert verdict(two).startswith("The distilled student makes 84 misses of 10,000: ")
+    counted = replace(counted, title="Frames missed")
+    missed = replace(student, measures={"misses": counted})
+    two = replace(result, main="misses", models={"student": missed})
+    assert verdict(two).startswith("Frames missed (lower is better, n = 10,000) of the distilled")
 
 
 def test_a_result_without_its_main_measure_is_refused_by_name(result: Result) -> None:

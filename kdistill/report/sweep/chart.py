@@ -17,7 +17,7 @@ from kdistill.report.charts import (
     label,
     plain_log,
 )
-from kdistill.report.comparison import MODELS, title
+from kdistill.report.comparison import MODELS
 from kdistill.report.sweep.names import settings, short
 from kdistill.report.sweep.summary import Row, Spread, Sweep
 from kdistill.report.sweep.values import number
@@ -39,14 +39,15 @@ class Line:
 
 
 def sweep_charts(sweep: Sweep) -> list[Chart]:
-    """Charts of the main measure and of the NLL for each key that takes two numbers or more."""
+    """Charts of the main and the second measure for each key that takes two numbers or more."""
     charts = []
     for place, key in enumerate(short(sweep.keys)):
-        for at, measure in enumerate(dict.fromkeys((sweep.main, "nll"))):
+        for at, measure in enumerate(dict.fromkeys(filter(None, (sweep.main, sweep.second)))):
             lines = _lines(sweep, measure, place)
             values = sorted({value for line in lines for value in line.points})
             if len(values) > 1:
-                charts.append(_chart(measure, f"sweep{place}x{at}", key, lines, values))
+                heading = sweep.title(measure)
+                charts.append(_chart(heading, f"sweep{place}x{at}", key, lines, values))
     return charts
 
 
@@ -75,7 +76,7 @@ def _line(
     return Line(name, style, dict(sorted(points.items())))
 
 
-def _chart(measure: str, name: str, key: str, lines: list[Line], values: list[float]) -> Chart:
+def _chart(heading: str, name: str, key: str, lines: list[Line], values: list[float]) -> Chart:
     columns = 2 if all(len(line.label) <= NARROW for line in lines) else 1
     height = HEIGHT + ROW * max(0, len(lines) // columns - 2)
 
@@ -87,13 +88,13 @@ def _chart(measure: str, name: str, key: str, lines: list[Line], values: list[fl
         axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(label(key))
-        axes.set_ylabel(label(title(measure)))
+        axes.set_ylabel(label(heading))
         if _least_to_greatest(lines) > APART:
             plain_log(axes)
         # above: curves go anywhere
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
 
-    return draw(name, f"{title(measure)} over {key}", _described(lines, key), plot, height)
+    return draw(name, f"{heading} over {key}", _described(lines, key), plot, height)
 
 
 def _least_to_greatest(lines: list[Line]) -> float:

@@ -9,6 +9,7 @@ from statistics import mean, stdev
 
 from kdistill.artifacts.result import Measure, Result
 from kdistill.measures.significance import paired_t
+from kdistill.report.comparison import title
 from kdistill.report.sweep.jobs import Job, read_jobs
 from kdistill.report.sweep.values import number
 
@@ -65,8 +66,13 @@ class Sweep:
     keys: tuple[str, ...]  # that differ between jobs, the seed apart
     shared: dict[str, str]  # overrides that all jobs have alike
     main: str  # name of the measure that decides; '' while no job is finished
+    second: str  # of the one that is drawn beside it; '': none is
     rows: list[Row]
     best: Row | None  # by validation; None where that cannot be said
+
+    def title(self, name: str) -> str:
+        """A measure's name as people write it."""
+        return title(name, *(result for row in self.rows for result in row.results.values()))
 
     def p_value(self, row: Row) -> float | None:
         """Paired t-test of the best row against `row` on the test set, over the seeds of both."""
@@ -84,10 +90,10 @@ def read_sweep(folder: Path) -> Sweep:
     """Sum up the run folders in `folder`; UserError when there is none."""
     jobs = read_jobs(folder)
     keys = tuple(_varying(jobs))
-    mains = Counter(job.result.main for job in jobs if job.result)
-    main = mains.most_common(1)[0][0] if mains else ""
+    pairs = Counter((job.result.main, job.result.second) for job in jobs if job.result)
+    main, second = pairs.most_common(1)[0][0] if pairs else ("", "")
     rows = _rows(jobs, keys)
-    return Sweep(folder, keys, _shared(jobs), main, rows, best_of(rows, main))
+    return Sweep(folder, keys, _shared(jobs), main, second, rows, best_of(rows, main))
 
 
 def measured(result: Result, model: str) -> dict[str, Measure]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kdistill.report import numbers
-from kdistill.report.comparison import MODELS, title
+from kdistill.report.comparison import MODELS
 from kdistill.report.sweep.answers import answers
 from kdistill.report.sweep.names import figure, named, short
 from kdistill.report.sweep.summary import VALIDATION, Row, Sweep
@@ -72,7 +72,7 @@ def _verdict(sweep: Sweep, compared: bool) -> str:
         return "No job is finished."
     if sweep.best is None:
         return "No row is called best: that takes validation data and one test set for all."
-    row, name = sweep.best, title(sweep.main)
+    row, name = sweep.best, sweep.title(sweep.main)
     said = [
         f"{words} {text}"
         for model, words in (
@@ -91,7 +91,7 @@ def _notes(sweep: Sweep, compared: bool) -> list[str]:
     better = next((spread.better for spread in spreads if spread), "")
     notes = []
     if better:
-        kind = f"{title(sweep.main)}, {better} is better"
+        kind = f"{sweep.title(sweep.main)}, {better} is better"
         notes.append(
             f"{kind}: mean ± deviation (n - 1) over seeds, on the test set; "
             "Validation is that of the distilled student on validation data."
