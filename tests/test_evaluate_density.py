@@ -75,7 +75,7 @@ def judged(
     rows = torch.arange(test)
     examples = Examples(STATES[rows % len(STATES)], None, rows)
     dataset = Dataset(
-        "bits", "memory", "bits", (BITS,), (), examples, examples.take(rows[:0]), examples
+        "bits", "memory", "bits", Array((BITS,)), (), examples, examples.take(rows[:0]), examples
     )
     counts = {"samples": 4000, "sweeps": 64, "annealed_chains": 100, "temperatures": 300}
     parts = Parts(
