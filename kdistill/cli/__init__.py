@@ -30,7 +30,8 @@ COMMANDS = {
     "cache": "list or remove stored teachers and their answers",
 }
 COMPLETED_BY_HYDRA = ("train", "check")
-OFFERED = re.compile(r"[\w./=+,:@%[\]~-]+")  # of these letters, a shell acts on none
+# words with a letter that a shell may act on
+UNSAFE = re.compile(r"[^ \n]*[^\w \n./=+,:@%[\]~-][^ \n]*")
 
 HELP = """usage: kdistill <command> ...
 
@@ -126,7 +127,5 @@ def _complete(argv: list[str]) -> int:
     with redirect_stdout(StringIO()) as output:
         code = _start(command, argv)
     # bash runs what stands in $(...) in a word that is offered: a file may be named so
-    print(
-        re.sub(r"\S+", lambda word: word[0] * bool(OFFERED.fullmatch(word[0])), output.getvalue())
-    )
+    print(UNSAFE.sub("", output.getvalue()))
     return code
