@@ -2,21 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
-from kdistill.artifacts.memory import check_room
-
-_DENSEST = 1032  # bytes that one byte of a deflated member can stand for
+DENSEST = 1032  # bytes that one byte of a deflated member can stand for
 
 
 @contextmanager
-def opened(path: Path, file: BinaryIO) -> Iterator[ZipFile]:
-    """The archive in `file`, which is `path`; ValueError where its directory cannot be true.
-
-    Nothing is unpacked for that. UserError for more than there is memory for.
-    """
+def opened(file: BinaryIO) -> Iterator[ZipFile]:
+    """The archive in `file`; ValueError where its directory cannot be true. Nothing is unpacked."""
     with ZipFile(file) as archive:
         members, size = archive.infolist(), file.seek(0, 2)
         names = {member.filename for member in members}
@@ -25,11 +19,9 @@ def opened(path: Path, file: BinaryIO) -> Iterator[ZipFile]:
         for member in members:
             if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
                 raise ValueError(f"{member.filename} is packed in an unusual way")
-            densest = _DENSEST if member.compress_type == ZIP_DEFLATED else 1
+            densest = DENSEST if member.compress_type == ZIP_DEFLATED else 1
             if member.file_size > densest * member.compress_size:
                 raise ValueError(f"{member.filename} cannot be as large as it says")
         if sum(member.compress_size for member in members) > size:
             raise ValueError("its members are larger than the file")
-        if any(member.compress_type == ZIP_DEFLATED for member in members):
-            check_room(path, sum(member.file_size for member in members))
         yield archive

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from kdistill.artifacts.archives import opened
 from kdistill.artifacts.files import CHECKSUM, checksum
+from kdistill.artifacts.memory import check_room
 from kdistill.artifacts.pickles import storages
 from kdistill.artifacts.regular import open_regular
 from kdistill.errors import UserError
@@ -52,8 +53,9 @@ def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     with open_regular(path) as file, _readable(path, "a readable .npz file"):
         if file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
             raise ValueError("it is one array; name several with numpy.savez")
-        with opened(path, file) as archive:
+        with opened(file) as archive:
             members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
+            check_room(path, sum(each.file_size for each in members))
             return {each.filename[: -len(".npy")]: _array(archive, each) for each in members}
 
 
@@ -96,7 +98,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def read_saved(path: Path, verified: bool = False) -> Any:
     """What torch.save wrote: tensors, numbers, texts and containers of them.
 
-    verified: hold every record of a zip archive against its checksum, which torch does not.
+    verified: a resume point, of whose zip archive every record is held against its checksum, which
+    torch does not. UserError for a missing or damaged file, and for one of other things.
     """
     with (
         open_regular(path) as file,
@@ -104,16 +107,19 @@ def read_saved(path: Path, verified: bool = False) -> Any:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # torch remarks on foreign files before it refuses them
+        if not verified:  # a resume point was written where there was room for it
+            check_room(path, file.seek(0, 2))
+            file.seek(0)
         if file.read(4) == b"PK\3\4":  # as torch tells them apart
-            _check_records(path, file, verified)
+            _check_records(file, verified)
         else:
             _check_pickles(file)
         file.seek(0)
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _check_records(path: Path, file: BinaryIO, verified: bool) -> None:
-    with opened(path, file) as archive:
+def _check_records(file: BinaryIO, verified: bool) -> None:
+    with opened(file) as archive:
         sizes = {member.filename: member.file_size for member in archive.infolist()}
         if any(member.compress_type for member in archive.infolist()):
             raise ValueError("torch.save does not compress")

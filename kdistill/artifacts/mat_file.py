@@ -6,12 +6,15 @@ be one; this one refuses them. Format: "MAT-File Format", The MathWorks, chapter
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdistill.artifacts.archives import DENSEST
+from kdistill.artifacts.memory import check_room
+from kdistill.artifacts.regular import open_regular
 from kdistill.errors import UserError
 
 _MATRIX, _COMPRESSED = 14, 15  # types of elements
@@ -27,22 +30,42 @@ def read_mat(path: Path) -> dict[str, NDArray[np.generic]]:
 
     UserError when the file is damaged, or of MATLAB 4 or 7.3.
     """
-    raw = memoryview(path.read_bytes())
+    with open_regular(path) as file:
+        check_room(path, file.seek(0, 2))
+        file.seek(0)
+        raw = memoryview(file.read())
     if bytes(raw[124:128]) not in (b"\x00\x01IM", b"\x01\x00MI"):
         raise UserError(
             f"{path}: not a .mat file of MATLAB 5 to 7; write one with save(..., '-v7')"
         )
     order = "<" if bytes(raw[126:128]) == b"IM" else ">"
     try:
-        return dict(_arrays(raw[128:], order))
+        elements = list(_elements(raw[128:], order))
+        packed = [body for kind, body in elements if kind == _COMPRESSED]
+        check_room(path, len(raw) + sum(_unpacked_size(body, order) for body in packed))
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for name, array in _arrays(elements, order):
+            if name in arrays:
+                raise ValueError(f"two arrays are called {name}")
+            arrays[name] = array
+        return arrays
+    except UserError:
+        raise
     except _DAMAGE as error:
-        raise UserError(f"{path}: not a readable .mat file ({error or 'too large'})") from None
+        said = " ".join(str(error).split())[:200] or "too large"
+        raise UserError(f"{path}: not a readable .mat file ({said})") from None
 
 
-def _arrays(raw: memoryview, order: str) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    for kind, body in _elements(raw, order):
+def _arrays(
+    elements: Iterable[tuple[int, memoryview]], order: str
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    for kind, body in elements:
         if kind == _COMPRESSED:
-            yield from _arrays(memoryview(zlib.decompress(body)), order)
+            size = _unpacked_size(body, order)
+            inner = list(_elements(memoryview(zlib.decompressobj().decompress(body, size)), order))
+            if any(kind == _COMPRESSED for kind, _ in inner):
+                raise ValueError("it is packed twice")
+            yield from _arrays(inner, order)
         elif kind == _MATRIX:
             flags, shape, name, *parts = _elements(body, order)
             about = int(np.frombuffer(flags[1], f"{order}u4")[0])
@@ -53,6 +76,15 @@ def _arrays(raw: memoryview, order: str) -> Iterator[tuple[str, NDArray[np.gener
                 if min(sizes, default=-1) < 0:
                     raise ValueError(f"an array of {sizes}")
                 yield bytes(name[1]).decode(), numbers.reshape(sizes, order="F")
+
+
+def _unpacked_size(body: memoryview, order: str) -> int:
+    """Bytes of the element that `body` packs, tag and all; ValueError for more than it can hold."""
+    tag = zlib.decompressobj().decompress(body, 8)
+    size = 8 + int(struct.unpack(f"{order}II", tag)[1])
+    if size > DENSEST * len(body):
+        raise ValueError("it cannot be as large as it says")
+    return size
 
 
 def _elements(raw: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:

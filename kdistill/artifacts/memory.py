@@ -1,6 +1,5 @@
 """What memory is left, for what a file of a few bytes may ask for."""
 
-import os
 from pathlib import Path
 
 from kdistill.errors import UserError
@@ -10,16 +9,16 @@ _MEMINFO, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")  # of Linux
 
 
 def check_room(path: Path, size: int) -> None:
-    """UserError where `size` bytes, to which `path` unfolds, take more than half of what is left.
+    """UserError where `size` bytes, which `path` would take, are more than half of what is left.
 
-    Zeros that numpy.savez_compressed writes shrink a thousandfold, so no ratio tells a hostile file
-    from an honest one; what there is room for does.
+    Zeros that numpy.savez_compressed writes shrink a thousandfold, and a sparse file is nothing but
+    zeros: no ratio tells a hostile file from an honest one; what there is room for does.
     """
     left = free_memory()
     if size > _ROOM * left:
         raise UserError(
-            f"{path}: its {os.path.getsize(path) / 1e6:.1f} MB unfold to {size / 1e9:.1f} GB, more "
-            f"than half of the {left / 1e9:.1f} GB of memory that are free; give fewer data"
+            f"{path}: takes {size / 1e9:.3g} GB of memory, more than half of the "
+            f"{left / 1e9:.3g} GB that are free; give fewer data"
         )
 
 

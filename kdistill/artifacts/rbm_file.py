@@ -7,6 +7,7 @@ scikit-learn keeps W transposed; its estimator goes into a file like this:
                 visible_bias=machine.intercept_visible_, hidden_bias=machine.intercept_hidden_)
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kdistill.artifacts.arrays import read_npz, read_tensors
+from kdistill.artifacts.arrays import oddity, read_npz, read_tensors
 from kdistill.artifacts.mat_file import read_mat
 from kdistill.errors import UserError
 
@@ -51,7 +52,7 @@ def read_rbm(path: Path) -> dict[str, Tensor]:
 def _read(path: Path) -> Mapping[str, _Array]:
     if path.suffix not in (".npz", ".safetensors", ".mat"):
         raise UserError(f"{path}: an RBM is read from .npz, .safetensors or .mat")
-    if not path.is_file():
+    if not os.path.exists(path):  # also for what no path can be
         raise UserError(f"{path}: no such file in {Path.cwd()}")
     if path.suffix == ".mat":
         return read_mat(path)
@@ -64,6 +65,8 @@ def _numbers(path: Path, name: str, array: _Array) -> Tensor:
         if array.dtype.kind not in "iuf":
             raise UserError(f"{path}: {name} must be real numbers, it is an array of {array.dtype}")
         array = torch.from_numpy(array.astype(np.float64))
+    if odd := oddity(array):
+        raise UserError(f"{path}: {name} must be real numbers, it is {odd}")
     if array.is_complex():
         raise UserError(f"{path}: {name} must be real numbers, it is {array.dtype}")
     numbers: Tensor = array.to(torch.float32)

@@ -35,7 +35,7 @@ def plan() -> DatasetPlan:
 
 def load(warnings: tuple[str, ...] = ()) -> Dataset:
     """The digits, shuffled by a fixed seed, since the file is sorted by class, and split."""
-    table = read_table(_file())
+    table = read_table(_file(), 785)
     generator = torch.Generator().manual_seed(_SPLIT_SEED)
     table = table[torch.randperm(len(table), generator=generator)]
     inputs = table[:, :-1].to(torch.uint8).reshape(-1, 1, 28, 28)

@@ -41,7 +41,7 @@ class Digits:
     def load(self) -> Dataset:
         """The digits; UserError when scikit-learn's file is missing or damaged."""
         remedy = "pip install --force-reinstall scikit-learn"
-        table = read_table(packaged_file("sklearn", "datasets/data/digits.csv.gz", remedy))
+        table = read_table(packaged_file("sklearn", "datasets/data/digits.csv.gz", remedy), 65)
         order = torch.randperm(len(table), generator=torch.Generator().manual_seed(_TEST_SEED))
         test, train = table[order[:_TEST].sort().values], table[order[_TEST:].sort().values]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from kdistill.artifacts.memory import check_room
+from kdistill.artifacts.regular import open_regular
 from kdistill.data.torchvision_sets import Archive
 from kdistill.errors import UserError
 
@@ -61,12 +63,13 @@ def _paired(images: Path, labels: Path) -> int:
         raise UserError(_damaged(images, "it holds no image"))
     if count != labelled:
         raise UserError(_damaged(labels, f"it has {labelled} labels for {count} images"))
+    check_room(images, count * height * width)
     return count
 
 
 def _shape(path: Path, dimensions: int) -> tuple[int, ...]:
     """The shape in the header of a file of bytes, after checking that as many bytes follow."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         header = file.read(4 + 4 * dimensions)
     magic = bytes([0, 0, 8, dimensions])  # 8: unsigned bytes
     if header[:4] != magic:

@@ -5,16 +5,21 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from kdistill.artifacts.memory import check_room
+from kdistill.artifacts.regular import open_regular
 from kdistill.errors import UserError
 
 RATE = 8000  # samples per second
 WINDOW, HOP = 200, 80  # samples: 25 ms every 10 ms
 MOST_MELS = 128  # more would leave filters that no frequency of the transform falls into
 _POINTS = 256  # of the Fourier transform
+_FORMATS, _DENSEST = ("WAV", "WAVEX"), 8  # samples that a byte of a WAV file can stand for
 _FLOOR = 1e-10  # of the power, before its logarithm: digital silence
 
 
@@ -41,10 +46,9 @@ def frames_of(samples: int) -> int:
 
 def frames_in(file: Path) -> int:
     """Frames of `file`, from its header; UserError for what is no recording."""
-    import soundfile
 
-    with _told(file):
-        return frames_of(soundfile.info(file).frames)
+    with _opened(file) as sound:
+        return frames_of(sound.frames)
 
 
 def log_mel(file: Path, mels: int) -> Tensor:
@@ -75,27 +79,36 @@ def _filters(mels: int) -> Tensor:
 
 
 def _read(file: Path) -> Tensor:
-    import soundfile
-
-    with _told(file):
-        samples, rate = soundfile.read(file, dtype="float32")
-    if rate != RATE or samples.ndim != 1:
-        channels = 1 if samples.ndim == 1 else samples.shape[1]
-        raise UserError(
-            f"{file.absolute()}: {rate} Hz in {channels} channels; "
-            f"{RATE} Hz in one channel are needed"
-        )
+    with _opened(file) as sound:
+        samples = sound.read(dtype="float32")
     if len(samples) == 0:
         raise UserError(f"{file.absolute()}: holds no sound")
+    if not np.isfinite(samples).all():
+        raise UserError(f"{file.absolute()}: holds NaN or infinity")
     return torch.from_numpy(samples)
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _opened(file: Path) -> Iterator[Any]:
+    """A WAV file of 8 kHz in one channel, whose header promises no more than the file can hold."""
     import soundfile
 
+    open_regular(file).close()
+    place = file.absolute()
     try:
-        yield
+        with soundfile.SoundFile(file) as sound:
+            if (sound.samplerate, sound.channels) != (RATE, 1):
+                raise UserError(
+                    f"{place}: {sound.samplerate} Hz in {sound.channels} channels; "
+                    f"{RATE} Hz in one channel are needed"
+                )
+            if sound.format not in _FORMATS or sound.frames > _DENSEST * file.stat().st_size:
+                raise UserError(
+                    f"{place}: {sound.format} of {sound.frames} samples, which such a file cannot "
+                    "hold; WAV is needed"
+                )
+            check_room(place, 4 * sound.frames)
+            yield sound
     except (soundfile.SoundFileError, OSError) as error:
         said = " ".join(str(error).split())
-        raise UserError(f"{file.absolute()}: not a readable recording ({said})") from None
+        raise UserError(f"{place}: not a readable recording ({said})") from None

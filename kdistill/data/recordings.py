@@ -18,6 +18,7 @@ URL = f"https://github.com/Jakobovski/{FOLDER}/archive/refs/tags/v1.0.10.tar.gz"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 TRAIN, TEST = 2700, 300
 _FIRST_OF_TRAINING = 5
+_MOST = 256 << 20  # bytes of the release, unfolded; version 1.0.10 has 32 MB
 _NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")
 
 
@@ -48,7 +49,7 @@ def recordings(archive: Archive) -> tuple[list[Recording], list[Recording]]:
     found = sorted(
         Recording(int(named[1]), named[2], int(named[3]), file)
         for file in archive.folder.iterdir()
-        if (named := _NAME.fullmatch(file.name))
+        if (named := _NAME.fullmatch(file.name)) and file.is_file()
     )
     train = [one for one in found if one.number >= _FIRST_OF_TRAINING]
     test = [one for one in found if one.number < _FIRST_OF_TRAINING]
@@ -80,7 +81,11 @@ def _download(folder: Path) -> None:
         whole = Path(beside) / folder.name
         whole.mkdir()
         with urlopen(URL) as response:
-            content = BytesIO(gzip.decompress(response.read()))  # tells an end that came too early
+            packed = BytesIO(response.read(_MOST))
+        with gzip.open(packed) as unpacked:  # tells an end that came too early
+            content = BytesIO(unpacked.read(_MOST + 1))
+        if len(content.getbuffer()) > _MOST:
+            raise OSError(f"{URL} unfolds to more than {_MOST >> 20} MB")
         with tarfile.open(fileobj=content) as archive:
             for member in archive:
                 sound = archive.extractfile(member) if _is_recording(member) else None

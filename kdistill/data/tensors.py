@@ -1,5 +1,6 @@
 """A user's own arrays: from a .npz or .safetensors file, or handed over by a library call."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kdistill.artifacts.arrays import read_npz, read_tensors
+from kdistill.artifacts.memory import check_room
 from kdistill.data.arrays import (
     check_range,
     checked_inputs,
@@ -162,9 +164,11 @@ def _plan(
 def read_arrays(path: Path, key: str) -> dict[str, Array]:
     """The arrays of a .npz or .safetensors file that the config names under `key`."""
     if path.suffix == ".safetensors":
-        return dict(read_tensors(path))
+        arrays = read_tensors(path)
+        check_room(path, sum(each.numel() * each.element_size() for each in arrays.values()))
+        return dict(arrays)
     if path.suffix != ".npz":
         raise UserError(f"{key}={path}: must end in .npz or .safetensors")
-    if not path.is_file():
+    if not os.path.exists(path):  # also for what no path can be
         raise UserError(f"{key}={path}: no such file in {Path.cwd()}")
     return dict(read_npz(path))

@@ -127,16 +127,23 @@ def test_names_that_come_twice_and_other_ways_of_packing_are_refused(tmp_path: P
     assert list(read_npz(tmp_path / "a.npz")) == ["x"]
 
 
-def test_zeros_beyond_the_memory_are_refused_with_their_size(
+def test_what_there_is_no_memory_for_is_refused_with_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    np.savez_compressed(tmp_path / "a.npz", inputs=np.zeros((1000, 1000)))
-    assert read_npz(tmp_path / "a.npz")["inputs"].shape == (1000, 1000)
-    monkeypatch.setattr(memory, "free_memory", lambda: 15e6)
-    said = "its 0.0 MB unfold to 0.0 GB, more than half of the 0.0 GB of memory that are free"
-    assert said in refused(tmp_path / "a.npz")
-    np.savez(tmp_path / "a.npz", inputs=np.zeros((1000, 1000)))  # which unfolds to nothing more
-    assert read_npz(tmp_path / "a.npz")["inputs"].shape == (1000, 1000)
+    zeros = np.zeros((1000, 1000))
+    np.savez_compressed(tmp_path / "packed.npz", inputs=zeros)
+    np.savez(tmp_path / "a.npz", inputs=zeros)
+    torch.save({"inputs": torch.from_numpy(zeros)}, tmp_path / "a.pt")
+    for name in ("packed.npz", "a.npz", "a.pt"):
+        path = tmp_path / name
+        read = read_npz if path.suffix == ".npz" else read_saved
+        assert read(path)["inputs"].shape == (1000, 1000)
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "free_memory", lambda: 15e6)
+            said = "takes 0.008 GB of memory, more than half of the 0.015 GB that are free"
+            assert said in refused(path)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1)
+    assert len(read_saved(tmp_path / "a.pt", verified=True)) == 1  # as resume points are read
 
 
 def test_a_directory_that_promises_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:

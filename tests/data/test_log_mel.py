@@ -1,5 +1,6 @@
 """Log-mel frames: librosa's own figures, where a tone lies, and recordings that cannot be used."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +46,18 @@ def test_what_is_no_sound_of_8_khz_is_named(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "stereo.wav", mute, 8000)
     soundfile.write(tmp_path / "empty.wav", mute[:0, 0], 8000)
     (tmp_path / "text.wav").write_text("seven")
+    os.mkfifo(tmp_path / "pipe.wav")
+    soundfile.write(tmp_path / "flac.wav", mute[:, 0], 8000, format="FLAC")
+    soundfile.write(tmp_path / "nan.wav", np.full(100, np.nan), 8000, "FLOAT")
     for name, says in (
         ("fast", "16000 Hz in 1 channels; 8000 Hz in one channel are needed"),
         ("stereo", "8000 Hz in 2 channels"),
         ("empty", "holds no sound"),
         ("text", "not a readable recording"),
-        ("absent", "not a readable recording"),
+        ("absent", "no such file"),
+        ("pipe", "cannot be read"),
+        ("flac", "FLAC of 100 samples, which such a file cannot hold; WAV is needed"),
+        ("nan", "holds NaN or infinity"),
     ):
         with pytest.raises(UserError, match=rf"{name}.wav: {says}") as caught:
             log_mel(tmp_path / f"{name}.wav", 40)

@@ -1,6 +1,8 @@
 """Recordings: which are found, and how a download ends."""
 
+import gzip
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -74,6 +76,15 @@ def test_a_download_that_is_not_whole_is_told(
         assert not list(tmp_path.rglob("*.wav"))
 
 
+def test_a_download_that_unfolds_without_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST", 10_000)
+    serve(monkeypatch, gzip.compress(bytes(1_000_000)))
+    with pytest.raises(UserError, match="unfolds to more than"):
+        obtain(archive_of(str(tmp_path)), "download")
+
+
 def test_a_folder_of_some_digits_is_left_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +109,7 @@ def test_the_first_five_numbers_are_the_test_set(tmp_path: Path) -> None:
     names = ["7_ann_10.wav", "7_ann_5.wav", "0_bob_6.wav", "7_ann_4.wav", "0_ann_0.wav"]
     for name in [*names, "README.md", "7_ann.wav", "7_ann_1.mp3"]:
         (folder / name).touch()
+    os.mkfifo(folder / "3_ann_7.wav")
     train, test = recordings(archive_of(str(tmp_path)))
     assert [one.file.name for one in train] == ["0_bob_6.wav", "7_ann_5.wav", "7_ann_10.wav"]
     assert [one.file.name for one in test] == ["0_ann_0.wav", "7_ann_4.wav"]
