@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import unicodedata
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from html.parser import HTMLParser
 from shutil import copytree
 
@@ -19,7 +19,8 @@ import yaml
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from kdistill.artifacts.result import Cost, Measure, ModelResult, Result, Table
+from kdistill.artifacts import result
+from kdistill.artifacts.result import Result
 from kdistill.cli import main
 from kdistill.errors import UserError
 from kdistill.report.comparison import compare
@@ -43,7 +44,8 @@ SMALL += ["teacher.fit.epochs=1", "hydra.run.dir=run"]
 # what may be the name of a folder; it would be markup for a terminal, Rich and a page
 NAME = "b\x1b[31m\n [bold]<script>alert(1)<u>$\\frac|`\u202e=x"
 # the keys of result.json that are not free
-FIXED = {each.name for kind in (Cost, Measure, ModelResult, Result, Table) for each in fields(kind)}
+KINDS = [kind for kind in vars(result).values() if is_dataclass(kind)]
+FIXED = {each.name for kind in KINDS for each in fields(kind)}
 FIXED |= {"teacher", "student", "baseline", "name", "source", "fingerprint", "classes", "note"}
 FIXED |= {"train", "transfer", "test", "mode", "asked", "reused"}
 UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
