@@ -2,15 +2,17 @@
 
 import re
 from dataclasses import replace
+from html import escape
 
 import pytest
+from markdown_it import MarkdownIt
 
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
 from kdistill.report.comparison import compare
 from kdistill.report.contents import read
-from kdistill.report.markdown import markdown
+from kdistill.report.markdown import escaped, markdown
 from kdistill.report.verdict import verdict
 
 
@@ -78,3 +80,25 @@ def test_an_added_table_stands_with_its_note(folder: RunFolder) -> None:
         "",
         r"Gain in \*top\* answers.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("mnist_ensemble", "mnist_ensemble"),  # no markup inside a word
+        ("loss.temperature=4, widths=8", "loss.temperature=4, widths=8"),
+        ("-3.142", "-3.142"),
+        ("_a_ __b__ c_", r"\_a\_ \_\_b\_\_ c\_"),
+        ("- a", r"\- a"),
+        ("1. a", r"1\. a"),
+        ("---", r"\---"),
+        ("a | b", r"a \| b"),
+        ("<b>&amp;", "&lt;b&gt;&amp;amp;"),
+        ("a\x1b[2J\nb", r"a\\x1b\[2J b"),
+    ],
+)
+def test_letters_are_escaped_where_they_are_markup(text: str, written: str) -> None:
+    assert escaped(text) == written
+    rendered = MarkdownIt("commonmark").enable("table").render(escaped(text))
+    plain = " ".join(text.split()).replace("\x1b", r"\x1b")
+    assert rendered == f"<p>{escape(plain)}</p>\n"

@@ -19,7 +19,7 @@ from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
 from kdistill.measures.significance import paired_t
 from kdistill.report.sweep.chart import sweep_charts
-from kdistill.report.sweep.csv_table import sweep_csv
+from kdistill.report.sweep.csv_table import cell, sweep_csv
 from kdistill.report.sweep.summary import Row, Sweep, read_sweep
 from kdistill.report.sweep.table import tabulate
 from kdistill.report.sweep.terminal import sweep_terminal
@@ -260,6 +260,18 @@ def test_the_csv_has_every_measure_of_every_model_in_full(temperatures: Sweeps) 
     assert float(best["student_accuracy_deviation"]) == pytest.approx(stdev(values))
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        *(("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("+a", "'+a"), ("-1+cmd|x", "'-1+cmd|x")),
+        *(("-0.5", "-0.5"), ("+1e3", "+1e3"), ("[8, 8]", "[8, 8]"), ("a=1", "a=1"), ("", "")),
+        *(("\t=1", r"\t=1"), ("\uff1d1", "'\uff1d1"), ("a\nb", r"a\nb")),
+    ],
+)
+def test_a_spreadsheet_computes_nothing(text: str, written: str) -> None:
+    assert cell(text) == written
+
+
 def test_all_forms_print_the_same_table(temperatures: Sweeps) -> None:
     temperatures.failed("loss.temperature=8", "seed=0", message="a <b> | `c`")
     laid = write_sweep(temperatures.folder)
@@ -268,10 +280,10 @@ def test_all_forms_print_the_same_table(temperatures: Sweeps) -> None:
     console = Console(width=200, record=True, file=StringIO())
     console.print(sweep_terminal(laid, temperatures.folder / "sweep.html"))
     printed = console.export_text()
-    for cell in {cell for cells in laid.rows for cell in cells}:
-        assert cell in printed
-        assert f">{cell}</t" in page
-        assert cell.strip() in pasted
+    for text in {text for texts in laid.rows for text in texts}:
+        assert text in printed
+        assert f">{text}</t" in page
+        assert text.strip() in pasted
     assert "a &lt;b&gt; | `c`" in page
     assert r"a &lt;b&gt; \| \`c\`" in pasted
     tables = re.findall(r"(?:^\|.*\n)+", pasted, flags=re.MULTILINE)
