@@ -86,12 +86,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Where the file has a checksum (those written here have), what was changed is noticed too.
     """
     open_regular(path).close()
-    with _readable(path, "a readable .safetensors file"):
-        with safe_open(path, "pt") as file:  # holds every offset against the size of the file
-            written = (file.metadata() or {}).get(CHECKSUM)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if written not in (None, checksum(tensors)):
-            raise UserError(f"{path}: damaged (its checksum does not fit); delete it and run again")
+    # it holds every offset against the size of the file
+    with _readable(path, "a readable .safetensors file"), safe_open(path, "pt") as file:
+        written = (file.metadata() or {}).get(CHECKSUM)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if written not in (None, checksum(tensors)):
+        raise UserError(f"{path}: damaged (its checksum does not fit); delete it and run again")
     return tensors
 
 

@@ -206,3 +206,32 @@ def test_what_is_right_runs(own, capsys, monkeypatch):
     option(own, "student", "_target_: mine_code.Net\n")
     option(own, "loss", "_target_: mine_code.Half\n")
     assert main(["train", *WORDS, "student=mine", "loss=mine", "baseline=false"]) == 0
+
+
+def planted(*_, **__):
+    raise ValueError("planted")
+
+
+def test_a_fault_in_a_loss_of_ours_stays_a_traceback(desk, monkeypatch, capfd):
+    """The rehearsal catches what a user's own modules raise."""
+    monkeypatch.setattr("kdistill.losses.soft_targets.SoftTargets.forward", planted)
+    assert main(["train", *WORDS[:-1], "student.widths=[8]"]) == 1
+    told = capfd.readouterr().err
+    assert told.startswith("Traceback")
+    assert "ValueError: planted" in told
+
+
+@pytest.mark.parametrize(
+    ("place", "command"),
+    [
+        ("kdistill.report.contents.read_gallery", "report"),
+        ("kdistill.report.confusion.mistakes", "report"),
+        ("kdistill.artifacts.arrays.checksum", "evaluate"),
+        ("kdistill.library.load_weights", "evaluate"),
+    ],
+)
+def test_a_fault_in_a_reader_of_ours_stays_a_traceback(place, command, run_folder, monkeypatch):
+    """The doors catch what libraries raise over bad content."""
+    monkeypatch.setattr(place, planted)
+    with pytest.raises(ValueError, match=r"^planted$"):
+        main([command, "old"])
