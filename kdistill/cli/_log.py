@@ -1,6 +1,7 @@
-"""Log lines, tracebacks and what Hydra prints quote files, too: here they become printable."""
+"""Log lines, warnings, tracebacks and what Hydra prints quote files, too: here printable."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -12,6 +13,7 @@ from typing import Any
 from kdistill.printable import printable
 
 TRACEBACK = 20_000  # characters
+SHOWN = warnings.formatwarning  # Python's own
 
 
 class Line(LogRecord):
@@ -39,6 +41,17 @@ def print_traceback(
     print(traceback_of(error), file=sys.stderr, flush=True)
 
 
+def format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """As Python would show a warning, but printable."""
+    return printable(SHOWN(message, category, filename, lineno, line), lines=True)
+
+
 @contextmanager
 def printable_output() -> Iterator[None]:
     """What is printed inside comes out at the end, printable."""
@@ -51,3 +64,4 @@ def printable_output() -> Iterator[None]:
 
 
 setLogRecordFactory(Line)
+warnings.formatwarning = format_warning

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import unicodedata
+import warnings
 from dataclasses import fields, is_dataclass
 from html.parser import HTMLParser
 from shutil import copytree
@@ -333,4 +334,10 @@ def test_a_bug_of_ours_that_quotes_a_file(run, desk, capfd, monkeypatch):
     sys.excepthook(caught.type, caught.value, caught.tb)
     told = capfd.readouterr().err
     assert told.startswith("Traceback")
+    refuse_unseen(told)
+
+
+def test_a_warning_of_a_library_that_quotes_a_file():
+    told = warnings.formatwarning(EVERYTHING, UserWarning, NAME, 1)
+    assert "UserWarning: a\\x1b]0;pwned" in told
     refuse_unseen(told)
