@@ -12,6 +12,7 @@ import unicodedata
 import warnings
 from dataclasses import fields, is_dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 from shutil import copytree
 
 import numpy as np
@@ -20,6 +21,7 @@ import yaml
 from markdown_it import MarkdownIt
 from PIL import Image
 
+import kdistill
 from kdistill.artifacts import result
 from kdistill.artifacts.result import Result
 from kdistill.cli import main
@@ -341,3 +343,10 @@ def test_a_warning_of_a_library_that_quotes_a_file():
     told = warnings.formatwarning(EVERYTHING, UserWarning, NAME, 1)
     assert "UserWarning: a\\x1b]0;pwned" in told
     refuse_unseen(told)
+
+
+def test_one_place_makes_consoles():
+    """Any other might read markup in a name."""
+    sources = Path(kdistill.__file__).parent.rglob("*.py")
+    asked = re.compile(r"Console\(|rich\.markup|from_markup|rich import print")
+    assert [path.name for path in sources if asked.search(path.read_text())] == ["_screen.py"]
