@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.files import write_tensors
+from kdistill.artifacts.records import read_stages
 from kdistill.artifacts.result import Gain, Measure, ModelResult
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.artifacts.text import read_json_lines
 from kdistill.data.batch import Examples
 from kdistill.data.randomness import derived
 from kdistill.data.spec import shape_of
@@ -187,7 +187,7 @@ def partitions(
     if not isinstance(rbm, RBM):
         return []
     assert isinstance(parts.measure, Density)
-    trained = {line["stage"]: float(line["seconds"]) for line in read_json_lines(folder.stages)}
+    trained = {stage.stage: stage.seconds for stage in read_stages(folder.stages)}
     spent = {name: trained.get(name, 0.0) + each.seconds for name, each in samples.items()}
     chains = samples["teacher"].seconds
     proposals = [

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from kdistill.artifacts.configs import read_config
+from kdistill.artifacts.records import read_history
 from kdistill.artifacts.result import ModelResult, Result
 from kdistill.artifacts.run_arrays import read_predictions
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.artifacts.text import read_json_lines
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
 from kdistill.data.labels import labels_of
@@ -60,8 +60,9 @@ class Run:
 
         An interrupted run may write an epoch again: its later line counts.
         """
-        lines = read_json_lines(RunFolder(self.folder).history)
-        return list({(line["stage"], line["epoch"]): line for line in lines}.values())
+        lines = read_history(RunFolder(self.folder).history)
+        latest = {(line.stage, line.epoch): line for line in lines}
+        return [dict(vars(line)) for line in latest.values()]
 
     @property
     def predictions(self) -> dict[str, Tensor]:

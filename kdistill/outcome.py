@@ -6,15 +6,16 @@ from kdistill.artifacts.environment import environment
 from kdistill.artifacts.files import fingerprint
 from kdistill.artifacts.result import Result
 from kdistill.evaluate import Findings, compression
+from kdistill.events import StageEnded
 from kdistill.parts import Parts
 
 
-def seconds_of(stages: list[dict[str, Any]]) -> dict[str, float]:
+def seconds_of(stages: list[StageEnded]) -> dict[str, float]:
     """Seconds by stage, a teacher's networks together, and of all; without interrupted work."""
-    latest = {str(line["stage"]): float(line["seconds"]) for line in stages}
+    latest = {each.stage: each.seconds for each in stages}
     seconds = dict.fromkeys(("teacher", "signals", "student", "baseline", "evaluate"), 0.0)
     for stage, took in latest.items():
-        name = stage.split()[0]  # "teacher 2/5"
+        name = stage.partition(" ")[0]  # "teacher 2/5"
         seconds[name] = seconds.get(name, 0.0) + took
     return {**seconds, "total": sum(latest.values())}
 

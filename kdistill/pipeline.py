@@ -13,9 +13,9 @@ from torch import nn
 from kdistill import ranks
 from kdistill.artifacts.environment import environment
 from kdistill.artifacts.files import write_json, write_tensors, write_text
+from kdistill.artifacts.records import read_asked, read_stages, read_warnings
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder, append_line
-from kdistill.artifacts.text import read_json, read_json_lines
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
 from kdistill.data.batch import Stream
@@ -151,7 +151,7 @@ class Work:
         signals = {"asked": stored.asked, "reused": stored.reused}
         if ranks.first():
             if kept.is_file():  # what was asked before an interruption was asked by this run
-                signals = read_json(kept)
+                signals = vars(read_asked(kept))
             write_json(kept, signals)
         return stored, {"mode": "stored", "teacher": teacher.hash, **signals}
 
@@ -219,8 +219,8 @@ class Work:
         for warning in found.warnings:
             self.tell(Warned(warning))
         self.tell(StageEnded("evaluate", time.monotonic() - started))
-        seconds = seconds_of(read_json_lines(folder.stages))
-        told = dict.fromkeys(line["message"] for line in read_json_lines(folder.warnings))
+        seconds = seconds_of(read_stages(folder.stages))
+        told = dict.fromkeys(warning.message for warning in read_warnings(folder.warnings))
         result = result_of(parts, found, signals, seconds, [*told])
         result.write(folder.result)
         write_report(folder)

@@ -1,12 +1,12 @@
 """result.json: the schema of what a run proved, as frozen dataclasses that read and write it."""
 
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from kdistill.artifacts.files import write_json
 from kdistill.artifacts.text import read_json
+from kdistill.artifacts.typed import typed
 from kdistill.errors import UserError
 
 SCHEMA = 2
@@ -114,8 +114,8 @@ class Result:
         """Read `path`; UserError when it is missing, damaged or of another schema."""
         stored = read_json(path)
         try:
-            schema = _typed(int, stored["schema"], "schema")
-            result: Result | None = _typed(Result, stored, "") if schema == SCHEMA else None
+            schema = typed(int, stored["schema"], "schema")
+            result: Result | None = typed(Result, stored, "") if schema == SCHEMA else None
         except (KeyError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{path}: not a kdistill result ({reason})") from None
@@ -127,45 +127,3 @@ class Result:
                 f"{remedy}"
             )
         return result
-
-
-def _typed(kind: Any, value: Any, key: str) -> Any:
-    """JSON `value` as `kind`, an annotation of the dataclasses above; TypeError naming `key`."""
-    made, inner = kind, get_args(kind)
-    if kind is Any:
-        return value
-    if isinstance(kind, UnionType):
-        return _either([each for each in inner if each is not NoneType], value, key)
-    plain = dict if is_dataclass(kind) else get_origin(kind) or kind
-    _refuse_other(plain, value, key)
-    if is_dataclass(kind):
-        kinds = get_type_hints(kind)
-        return made(
-            **{
-                name: _typed(kinds.get(name, Any), each, f"{key}.{name}".strip("."))
-                for name, each in value.items()
-            }
-        )
-    if plain is dict and inner:
-        return {name: _typed(inner[1], each, f"{key}.{name}") for name, each in value.items()}
-    if plain is list:
-        return [_typed(inner[0], each, f"{key}[{place}]") for place, each in enumerate(value)]
-    if plain is tuple:
-        return tuple(_typed(each, one, key) for each, one in zip(inner, value, strict=True))
-    return value
-
-
-def _either(kinds: list[Any], value: Any, key: str) -> Any:
-    """Of one kind, or None; of several, as JSON has it."""
-    if value is None or len(kinds) == 1:
-        return None if value is None else _typed(kinds[0], value, key)
-    if type(value) not in kinds:
-        raise TypeError(f"{key} is {type(value).__name__}")
-    return value
-
-
-def _refuse_other(plain: Any, value: Any, key: str) -> None:
-    """JSON writes tuples as lists, and a whole number may stand for a float; True is no number."""
-    accepted = {float: (int, float), tuple: (list,)}.get(plain, (plain,))
-    if not isinstance(value, accepted) or (isinstance(value, bool) and plain is not bool):
-        raise TypeError(f"{key or 'it'} is {type(value).__name__}, not {plain.__name__}")

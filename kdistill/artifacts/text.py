@@ -45,10 +45,10 @@ def read_yaml(path: Path) -> Any:
     return _parsed(path, parse_yaml, "YAML", "restore it or remove the run")
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
+def read_json_lines(path: Path, finite: bool = True) -> list[dict[str, Any]]:
     """Every whole line of a .jsonl file; a last line that a crash cut short is left out.
 
-    No file, no lines. NaN and infinity are numbers here: a measure may be either.
+    No file, no lines. finite: refuse NaN and infinity, which a measure may be.
     """
     lines: list[dict[str, Any]] = []
     if not os.path.lexists(path):
@@ -58,10 +58,10 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             line = file.readline(LINE + 1)
             if len(line) <= LINE and not line.endswith(b"\n"):
                 return lines
-            value = _line(line) if at <= LINES else None
-            if value is None and line != b"\n":
+            value = _line(line, finite) if at <= LINES else None
+            if value is None:
                 raise UserError(f"{path}:{at}: damaged; it must be a line of JSON, delete it")
-            lines += [value] if value is not None else []
+            lines.append(value)
     return lines
 
 
@@ -105,10 +105,10 @@ def _parsed(path: Path, parse: Callable[[str], Any], kind: str, remedy: str) -> 
         raise UserError(f"{path}: damaged {kind} ({error}); {remedy}") from None
 
 
-def _line(line: bytes) -> dict[str, Any] | None:
+def _line(line: bytes, finite: bool) -> dict[str, Any] | None:
     """None where it is no object of JSON."""
     try:
-        value = parse_json(line.decode("utf-8"), finite=False) if len(line) <= LINE else None
+        value = parse_json(line.decode("utf-8"), finite) if len(line) <= LINE else None
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

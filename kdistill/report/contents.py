@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from kdistill.artifacts.configs import read_config
+from kdistill.artifacts.records import read_history
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_arrays import (
     read_densities,
@@ -15,7 +16,6 @@ from kdistill.artifacts.run_arrays import (
     read_samples,
 )
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.artifacts.text import read_json_lines
 from kdistill.measures.calibration import BINS
 from kdistill.printable import NAME, printable
 
@@ -64,7 +64,7 @@ def read(folder: RunFolder) -> Contents:
     predictions = read_predictions(folder.predictions)
     gallery = read_gallery(folder.gallery, len(predictions.get("index", ())))
     densities, samples = read_densities(folder.densities), read_samples(folder.samples)
-    history = read_json_lines(folder.history)
+    history = [dict(vars(line)) for line in read_history(folder.history)]
     return Contents(result, _config(folder), history, predictions, gallery, densities, samples)
 
 

@@ -19,7 +19,7 @@ from kdistill.artifacts.files import (
     write_json,
     write_tensors,
 )
-from kdistill.artifacts.text import read_json
+from kdistill.artifacts.records import read_seconds
 from kdistill.artifacts.weights import load_weights, read_weights, student_config
 from kdistill.config.build import build
 from kdistill.config.sources import source_hashes
@@ -164,7 +164,7 @@ class NetworkTeacher:
         try:
             state = read_weights(folder / "weights.safetensors")
             load_weights(self.network, state, str(folder))
-            took = float(read_json(folder / "teacher.json")["seconds"])
+            took = read_seconds(folder / "teacher.json")
         except (ValueError, LookupError, TypeError) as error:
             listener(Warned(f"a stored teacher is damaged and is trained again ({error})"))
             return False

@@ -1,6 +1,7 @@
 """The door for text: what is read is what was written, and no text exhausts whoever reads it."""
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -141,14 +142,23 @@ def test_the_limit_of_depth_follows_aliases() -> None:
 
 
 DEEP = f'{{"a": {nested(101)}}}'
-DAMAGED_LINES = ["[1]", "3", "null", '{"a": ', "\udcff", '{"a": "\\ud800"}', DEEP]
+DAMAGED_LINES = ["", "[1]", "3", "null", '{"a": ', "\udcff", '{"a": "\\ud800"}', DEEP]
 
 
 @pytest.mark.parametrize("damage", DAMAGED_LINES)
 def test_a_line_that_is_no_object_is_named(damage: str, tmp_path: Path) -> None:
-    whole = f'{{"a": NaN}}\n\n{damage}\n{{"b": 2}}\n'
+    whole = f'{{"a": 1}}\n{{"a": []}}\n{damage}\n{{"b": 2}}\n'
     (tmp_path / "x.jsonl").write_bytes(whole.encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=r"x\.jsonl:3: damaged; it must be a line of JSON"):
+        read_json_lines(tmp_path / "x.jsonl")
+
+
+def test_a_figure_may_be_nan_where_that_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"a": Infinity, "b": [NaN]}\n')
+    (line,) = read_json_lines(tmp_path / "x.jsonl", finite=False)
+    assert math.isinf(line["a"])
+    assert math.isnan(line["b"][0])
+    with pytest.raises(UserError, match=r"x\.jsonl:1: damaged"):
         read_json_lines(tmp_path / "x.jsonl")
 
 

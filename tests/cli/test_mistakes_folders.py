@@ -247,6 +247,7 @@ REPORTED = [
         text("history.jsonl", "{}\nnonsense\n{}\n"),
         "old/history.jsonl:2: damaged; it must be a line",
     ),
+    (text("history.jsonl", "{}\n"), "old/history.jsonl:1: damaged (stage is missing); delete it"),
     (shorter("predictions.safetensors"), "old/predictions.safetensors: not a readable .safetenso"),
     (
         tensors("predictions.safetensors", lambda one: one[0]),
