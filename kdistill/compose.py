@@ -67,14 +67,11 @@ def recipe(config: Any) -> Recipe:
     plain: dict[str, Any] = to_plain(config)
     check(plain)
 
-    def made(group: str) -> Any:
-        return build(plain[group], key=group)
+    def made(group: str, *roles: Any) -> Any:
+        return build(plain[group], roles=roles, key=group)
 
-    loss = made("loss")
-    if not isinstance(loss, Loss):
-        target = plain["loss"]["_target_"]
-        raise UserError(f"loss: {target} is not a kdistill.losses.loss.Loss; derive from it")
-    teacher = made("teacher") if plain["teacher"] else None
+    loss = made("loss", Loss)
+    teacher = made("teacher", Teacher) if plain["teacher"] else None
     check_teacher(loss, teacher)
     if plain["seed"] < 0:
         raise UserError(f"seed must be >= 0, got {plain['seed']}")
@@ -84,17 +81,17 @@ def recipe(config: Any) -> Recipe:
     repair = plain.get("repair")
     if repair not in (None, *KINDS):
         raise UserError(f"repair must be null, {' or '.join(KINDS)}, got {repair}")
-    fit, process = made("fit"), made("device")
+    fit, process = made("fit", Fit), made("device", Process)
     check_process(loss, fit, process)
     check_processes(teacher, process)
     return Recipe(
-        source=made("dataset"),
-        transfer=made("transfer"),
+        source=made("dataset", DataSource),
+        transfer=made("transfer", Transfer),
         teacher=teacher,
         student=plain["student"],
         loss=loss,
         fit=fit,
-        measure=made("measure"),
+        measure=made("measure", Classification, Density),
         process=process.start(),
         cache=cache_folder() if plain["cache"] else None,
         save_every=float(save_every),

@@ -32,7 +32,8 @@ def run_in_processes(config: Any, folder: Path, listener: Listener) -> Result:
         threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
         ranks.join()
         return run_config(plain, ranks.agree(folder), listener)
-    processes = plain["device"].get("processes", 1)
+    device = plain.get("device")
+    processes = device.get("processes", 1) if isinstance(device, dict) else 1  # else it is refused
     if processes == 1 or (kept.holds(plain) and kept.result.is_file()):
         return run_config(plain, folder, listener)
     recipe(plain)  # a mistake is told once, here

@@ -16,6 +16,7 @@ from kdistill.artifacts.run_arrays import read_predictions
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
+from kdistill.config.check import check_kept
 from kdistill.data.labels import labels_of
 from kdistill.data.loader import LoaderSet
 from kdistill.data.spec import from_yaml
@@ -180,6 +181,7 @@ def evaluate_run(
     device: auto | cpu | cuda | mps instead of the run's own. UserError when the data are others.
     """
     kept = load(folder)
+    check_kept(kept.config, RunFolder(folder).config)
     config = {**kept.config, "teacher": None, "loss": UNTAUGHT, "cache": False}
     if device:
         config["device"] = {**config["device"], "kind": device}

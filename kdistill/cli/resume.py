@@ -27,11 +27,14 @@ def main(argv: list[str]) -> int:
     from kdistill.artifacts.configs import read_config
     from kdistill.artifacts.run_folder import RunFolder
     from kdistill.cli._run import execute
+    from kdistill.config.check import check_kept
 
     folder = RunFolder(args.run)
     if not folder.config.is_file():
         raise UserError(f"{args.run}: no run to go on with; it holds no {folder.config.name}")
-    config = overridden(read_config(folder.config), args.overrides)
+    config = read_config(folder.config)
+    check_kept(config, folder.config)
+    config = overridden(config, args.overrides)
     with logged_to(args.run / "train.log"):
         execute(config, args.run, report=not args.no_report)
     return 0
@@ -53,17 +56,15 @@ def logged_to(file: Path) -> Iterator[None]:
 
 def overridden(config: dict[str, Any], words: list[str]) -> dict[str, Any]:
     """`config` with device.KEY=VALUE words; UserError for others: they would make another run."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
+    from kdistill.artifacts.text import parse_yaml
 
+    device = dict(config["device"])
     for word in words:
-        if not word.startswith("device.") or "=" not in word:
+        key, given, value = word.removeprefix("device.").partition("=")
+        if not word.startswith("device.") or not given:
             raise UserError(f"{word}: a resumed run takes device.KEY=VALUE alone")
-    try:
-        typed = OmegaConf.from_dotlist(words)
-    except (YAMLError, OmegaConfBaseException) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{' '.join(words)}: cannot be read ({reason})") from None
-    made = OmegaConf.merge(OmegaConf.create(config), typed)
-    return dict(OmegaConf.to_container(made))  # type: ignore[arg-type]
+        try:
+            device[key] = parse_yaml(value)
+        except ValueError as error:
+            raise UserError(f"{word}: {error}") from None
+    return {**config, "device": device}

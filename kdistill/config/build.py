@@ -20,6 +20,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from kdistill.config.roles import check_role
 from kdistill.errors import UserError, did_you_mean
 from kdistill.paths import given
 
@@ -40,12 +41,19 @@ OFFERED = ("input_shape", "classes", "total_steps", "T_max", "total_iters")
 SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_")
 
 
-def build(config: Any, *args: Any, offered: Mapping[str, Any] | None = None, key: str = "") -> Any:
+def build(
+    config: Any,
+    *args: Any,
+    roles: tuple[Any, ...] = (object,),
+    offered: Mapping[str, Any] | None = None,
+    key: str = "",
+) -> Any:
     """Make the object of `config["_target_"]` from its other keys, and those nested in it.
 
-    `offered` values (input_shape, classes ...) go to parameters of that name that the config leaves
-    out or null. Raises UserError for an untrusted or unknown target and for values it refuses;
-    `key` is where the config stands in the whole, for its message.
+    roles: the classes or protocols of which it must be one. `offered` values (input_shape, classes
+    ...) go to parameters of that name that the config leaves out or null. Raises UserError for an
+    untrusted or unknown target, one of another role, and for values it refuses; `key` is where the
+    config stands in the whole, for its message.
     """
     plain = to_plain(config)
     if not isinstance(plain, dict) or "_target_" not in plain:
@@ -54,11 +62,16 @@ def build(config: Any, *args: Any, offered: Mapping[str, Any] | None = None, key
         raise UserError(f"{dotted(key, '_target_')}: missing; it names the class to make{hint}")
     for place, node in targets(plain, key):
         resolve(node["_target_"], dotted(place, "_target_"))
-    accepted = parameters_of(resolve(plain["_target_"]))
+    target = resolve(plain["_target_"])
+    if inspect.isclass(target) and not plain.get("_partial_"):
+        check_role(target, roles, plain["_target_"], key)
+    accepted = parameters_of(target)
     for name, value in (offered or {}).items():
         if name in accepted and plain.get(name) is None:
             plain = {**plain, name: value}
-    return _make(plain, key, args)
+    made = _make(plain, key, args)
+    check_role(type(made), roles, plain["_target_"], key)
+    return made
 
 
 def to_plain(config: Any) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from inspect import Parameter
+from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from torch import nn
@@ -29,16 +31,22 @@ def check(config: Any) -> None:
     Keys of the user's own at the top may serve ${...}, but not look like a slip: +experimen=mine.
     """
     for name in config:
-        if name not in KEYS and (slip := get_close_matches(name, KEYS, n=1, cutoff=0.8)):
+        if name not in KEYS and (slip := get_close_matches(str(name), KEYS, n=1, cutoff=0.8)):
             raise UserError(f"{name}: nothing reads this key; did you mean {slip[0]}?")
-        _refuse_kind(name, config[name], TOP.get(name, Parameter.empty))
     if config.get("name") == "":
         raise UserError("name: must not be empty; runs/<name> is the folder of the run")
     for name in (*GROUPS, *TOP):
         if name not in config:
             raise UserError(f"{name}: missing from the config, and a run needs it")
-    for key, node in targets(config):
-        target = resolve(node["_target_"], dotted(key, "_target_"))
+        if name in GROUPS and not isinstance(config[name], dict | NoneType):
+            raise UserError(f"{name}: must be a config of keys and values, got {config[name]!r}")
+    found = [
+        (key, node, resolve(node["_target_"], dotted(key, "_target_")))
+        for key, node in targets(config)
+    ]
+    for name, kind in TOP.items():
+        _refuse_kind(name, config[name], kind)
+    for key, node, target in found:
         bare = getattr(target, "__init__", None) is nn.Module.__init__  # which refuses anything
         parameters = {} if bare else parameters_of(target)
         if not (parameters or bare):
@@ -52,6 +60,20 @@ def check(config: Any) -> None:
             _refuse_missing(key, node, parameters)
 
 
+def check_kept(config: Mapping[str, Any], file: Path) -> None:
+    """UserError naming `file`, config.yaml of a run, where it lacks what every run has."""
+    if not config:
+        raise UserError(f"{file}: empty, as kdistill.distill leaves it; go on by the same call")
+    for name in GROUPS:
+        if name not in config:
+            raise UserError(
+                f"{file}: damaged: {name} is missing, perhaps it was cut short; restore it or "
+                "remove the run"
+            )
+    if not isinstance(config["device"], dict):
+        raise UserError(f"{file}: damaged: device must be a config of keys and values; restore it")
+
+
 def _refuse_unknown(
     key: str, given: list[str], target: str, parameters: Mapping[str, Parameter]
 ) -> None:
@@ -61,7 +83,7 @@ def _refuse_unknown(
     for name in given:
         if name not in known and name not in RESERVED:
             place = dotted(key, name)
-            hint = did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}"
+            hint = did_you_mean(str(name), known) or f"; it has {', '.join(known) or 'none'}"
             drop = "" if "[" in place else f" (to drop it: ~{place})"
             raise UserError(f"{place}: {target} has no parameter {name!r}{hint}{drop}")
 
@@ -75,6 +97,8 @@ def _refuse_kind(key: str, value: Any, annotation: Any) -> None:
     """Where a parameter wants a kind of value, refuse another; a range is its own to test."""
     if not fits(value, annotation):
         group, name = OPTIONS.get(key.rpartition(".")[2]), isinstance(value, str)
+        if isinstance(value, dict) and "_target_" in value:
+            value = value["_target_"]
         option = f"; to take an option: {group}@{key}={value}" if group and name else ""
         raise UserError(f"{key}: must be {in_words(annotation)}, got {value!r}{option}")
 

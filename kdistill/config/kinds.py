@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from inspect import Parameter
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
+
+from kdistill.config.build import resolve
+from kdistill.config.roles import called, plays
 
 ONE = {
     int: "a whole number",
@@ -21,10 +25,13 @@ CONFIGS = (dict, Mapping)
 def fits(value: Any, annotation: Any) -> bool:
     """Whether `value`, of a plain config, may be given to a parameter annotated so.
 
-    A `_target_` may become anything, and what is annotated by other classes is theirs to test.
+    A `_target_` fits where its class does, and where it stays a config; what functions and partial
+    calls give, nobody knows before. What is annotated by other classes is theirs to test.
     """
     if isinstance(value, dict) and "_target_" in value:
-        return True
+        made = resolve(value["_target_"])
+        unknown = not isinstance(made, type) or value.get("_partial_")
+        return bool(unknown) or any(_becomes(made, each) for each in _members(annotation))
     return any(_fits_one(value, each) for each in _alternatives(annotation))
 
 
@@ -36,12 +43,24 @@ def in_words(annotation: Any) -> str:
 def _alternatives(annotation: Any) -> list[Any]:
     """The members of a union. Beside a plain kind, other classes are left out: in `float | Tensor`
     no config can hold the Tensor."""
-    either = [annotation]
-    if get_origin(annotation) in (Union, UnionType):
-        either = list(get_args(annotation))
+    either = _members(annotation)
     if not any(_known(each, MANY) for each in either):
         return either
     return [each for each in either if _known(each, ONE) or get_origin(each) or each is Any]
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Those of a union; another annotation itself."""
+    union = get_origin(annotation) in (Union, UnionType)
+    return list(get_args(annotation)) if union else [annotation]
+
+
+def _becomes(made: type, kind: Any) -> bool:
+    """Whether an object of `made`, or the config of one, may stand where `kind` is annotated."""
+    role = get_origin(kind) or kind
+    if role in (*CONFIGS, Any, Parameter.empty) or not isinstance(role, type):
+        return role is not Literal
+    return plays(made, role)
 
 
 def _known(kind: Any, words: Mapping[type, str]) -> bool:
@@ -65,7 +84,7 @@ def _fits_one(value: Any, kind: Any) -> bool:
     if origin is tuple or not inner:
         return True
     if _object(inner[0]):
-        return all(isinstance(each, dict) for each in value)
+        return all(isinstance(each, dict) and fits(each, inner[0]) for each in value)
     return all(fits(each, inner[0]) for each in value)
 
 
@@ -84,11 +103,14 @@ def _words(kind: Any) -> str:
         return " or ".join(map(str, inner))
     if origin in CONFIGS:
         return "a config of keys and values"
+    if _object(kind):
+        return called(kind)
     if origin not in LISTS:
         return "anything"
     if not inner:
         return "a list"
     if _object(inner[0]) or get_origin(inner[0]) in CONFIGS:
-        return "a list of configs, {_target_: ...} each"
+        each = called(inner[0]) if _object(inner[0]) else "{_target_: ...}"
+        return f"a list of configs, {each} each"
     items = [MANY[each] for each in _alternatives(inner[0]) if _known(each, MANY)]
     return f"a list of {' or '.join(items)}" if items else "a list"

@@ -192,13 +192,20 @@ class Fit:
         self, objective: Objective, steps: int
     ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
         """The optimizer, and the scheduler told how many steps there will be."""
-        optimizer = build(self.optimizer, list(trainable(objective)), key=f"{self.key}.optimizer")
+        optimizer = build(
+            self.optimizer,
+            list(trainable(objective)),
+            roles=(torch.optim.Optimizer,),
+            key=f"{self.key}.optimizer",
+        )
         if self.scheduler is None:
             return optimizer, None
         total = self.epochs * (steps if self.interval == "step" else 1)
         offered = dict.fromkeys(("total_steps", "T_max", "total_iters"), total)
         key = f"{self.key}.scheduler"
-        return optimizer, build(self.scheduler, optimizer, offered=offered, key=key)
+        return optimizer, build(
+            self.scheduler, optimizer, roles=(LRScheduler,), offered=offered, key=key
+        )
 
     def _averaged(self, student: nn.Module) -> AveragedModel | None:
         if self.average is None:

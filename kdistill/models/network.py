@@ -77,7 +77,7 @@ def make_network(
 
 def _made(plain: dict[str, Any], inputs: Spec, classes: int, key: str) -> Network:
     named, place = plain.pop("preprocessing", None), f"{key}.preprocessing"
-    preprocessing = build(named, key=place) if named else Pixels()
+    preprocessing = build(named, roles=(nn.Module,), key=place) if named else Pixels()
     try:
         seen = _after(preprocessing, inputs)
     except Exception as error:  # a user's own preprocessing may raise anything
@@ -85,7 +85,8 @@ def _made(plain: dict[str, Any], inputs: Spec, classes: int, key: str) -> Networ
     offered: dict[str, Any] = {"classes": classes}
     if isinstance(seen, Array):
         offered["input_shape"] = seen.shape
-    if not classes and "classes" in parameters_of(resolve(plain["_target_"], f"{key}._target_")):
+    target = f"{key}._target_"
+    if not classes and "classes" in parameters_of(resolve(plain.get("_target_"), target)):
         raise UserError(
             f"{key}: {plain['_target_']} tells classes apart, and these data have none; use a "
             "density: nade or made"
@@ -94,9 +95,7 @@ def _made(plain: dict[str, Any], inputs: Spec, classes: int, key: str) -> Networ
         raise UserError(f"{key}: a density is of one array, and these inputs are several")
     if not classes:
         _check_bits(preprocessing, shape_of(inputs), place)
-    model = build(plain, offered=offered, key=key)
-    if not isinstance(model, nn.Module):
-        raise UserError(f"{key}._target_: {plain['_target_']} makes no torch.nn.Module")
+    model = build(plain, roles=(nn.Module,), offered=offered, key=key)
     network = Network(preprocessing, model)
     try_network(network, f"{key}: {plain['_target_']}", inputs, classes)
     return network

@@ -86,7 +86,7 @@ class BornAgain:
 
     def prepare(self, context: Context) -> None:
         """Load or train one generation after the other."""
-        again: Loss = build(self.again, key="teacher.again")
+        again: Loss = build(self.again, roles=(Loss,), key="teacher.again")
         if again.teacher_needs != {"logits"}:
             raise UserError(
                 "teacher.again: a generation learns from the logits of the one before, and this "

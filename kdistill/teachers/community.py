@@ -94,7 +94,7 @@ class Community(NetworkTeacher):
         community = Members(members_of(self.network))  # the same modules
         if self.learning == "alone":
             return Objective(community, Peers(loss, None, 0.0, self.combine))
-        peers: Loss = build(self.peers, key="teacher.peers")
+        peers: Loss = build(self.peers, roles=(Loss,), key="teacher.peers")
         if peers.teacher_needs != {"logits"}:
             raise UserError(
                 "teacher.peers: members compare their logits, and this loss does not; "

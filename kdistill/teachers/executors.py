@@ -9,7 +9,7 @@ objects come from the config, where `_target_` names what the user must trust.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from joblib import Parallel, delayed, parallel_config
 
@@ -18,12 +18,24 @@ from kdistill.events import Listener
 from kdistill.teachers.job import Done, Job, train_job
 
 
+class Executor(Protocol):
+    """What trains networks elsewhere."""
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """A future, whose `result()` waits for what `function` returns."""
+        ...
+
+
 class Submitit:
     """submitit's `executor`, and what its jobs ask for: {timeout_min: 60, cpus_per_task: 4}."""
 
     def __init__(self, executor: Any, parameters: Mapping[str, Any]) -> None:
         executor.update_parameters(**parameters)
-        self.submit: Callable[..., Any] = executor.submit
+        self._executor = executor
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """submitit's own."""
+        return self._executor.submit(function, *args)
 
 
 class Joblib:

@@ -28,7 +28,7 @@ from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.data.streams import EpochStream
 from kdistill.engine import stop
 from kdistill.engine.binding import bind
-from kdistill.engine.fit import Validate
+from kdistill.engine.fit import Fit, Validate
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.engine.process import Process
@@ -125,7 +125,7 @@ class NetworkTeacher:
         self.hash = self.name(data, precision) if data else None
         if self.weights:
             return [Training(self.stage, self.model, 0, True, f"loaded from {self.weights}")]
-        epochs: int = build(self.fit).epochs
+        epochs: int = build(self.fit, roles=(Fit,), key=self.fit_key).epochs
         folder = self.stored(cache)
         reused = folder is not None and (folder / "teacher.json").is_file()
         return [Training(self.stage, self.model, epochs, reused, f"{epochs} epochs")]
@@ -173,17 +173,17 @@ class NetworkTeacher:
 
     def _train(self, context: Context) -> None:
         dataset, process = context.dataset, context.process
-        fit = build(self.fit, key=self.fit_key)
+        fit = build(self.fit, roles=(Fit,), key=self.fit_key)
         fit.key = self.fit_key
         fit.check(len(dataset.validation) > 0, context.measure.validated)
-        loss: Loss = build(self.loss, key="teacher.loss")
+        loss: Loss = build(self.loss, roles=(Loss,), key="teacher.loss")
         if loss.needs_targets and dataset.train.targets is None:
             raise UserError(
                 "teacher.loss: it learns from labels, and the training set has none; give labels, "
                 "or a trained teacher by teacher.weights=FILE"
             )
         augmentation: list[Augmentation] = [
-            build(each, key=f"teacher.augmentation[{place}]")
+            build(each, roles=(Augmentation,), key=f"teacher.augmentation[{place}]")
             for place, each in enumerate(self.augmentation)
         ]
         examples = self._resample(dataset.train) if self.bootstrap else dataset.train

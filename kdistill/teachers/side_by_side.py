@@ -14,7 +14,7 @@ from kdistill.config.build import build
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import Event, Listener, StageEnded
-from kdistill.teachers.executors import in_executor
+from kdistill.teachers.executors import Executor, in_executor
 from kdistill.teachers.job import Job, made_of
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.own_code import OwnCode
@@ -69,7 +69,7 @@ def train_side_by_side(
         raise UserError("teacher.workers, teacher.executor: without a cache nothing comes back")
     tell, cache = WallClock(context.listener), context.cache.absolute()
     if executor:
-        made = build(executor, key="teacher.executor")
+        made = build(executor, roles=(Executor,), key="teacher.executor")
         in_executor(jobs(teachers, context, context.process, cache), made, tell)
     else:
         shared = sharing(context.process, workers)

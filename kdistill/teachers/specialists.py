@@ -17,6 +17,7 @@ from kdistill.config.sources import source_hashes
 from kdistill.data.batch import Batch, Dataset
 from kdistill.data.randomness import derived
 from kdistill.data.specialty import Specialty
+from kdistill.engine.fit import Fit
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
@@ -118,7 +119,7 @@ class Specialists:
                 )
         if context.dataset.train.targets is None:
             raise UserError("teacher: specialists learn from labels; give a labelled training set")
-        fit = build(self.specialist_fit, key="teacher.specialist_fit")
+        fit = build(self.specialist_fit, roles=(Fit,), key="teacher.specialist_fit")
         fit.check(len(context.dataset.validation) > 0, context.measure.validated)
 
     def _sets(self, context: Context) -> list[tuple[int, ...]]:
@@ -173,7 +174,9 @@ class Specialists:
         kept = _kept(self._clusters_file(data, precision, cache)) if data else None
         if kept is None or data is None:
             self.hash = None  # nobody knows the clusters yet
-            epochs: int = build(self.specialist_fit).epochs
+            epochs: int = build(
+                self.specialist_fit, roles=(Fit,), key="teacher.specialist_fit"
+            ).epochs
             made = partial(Training, model=self.generalist.model, epochs=epochs, reused=False)
             stages = [_stage(place, self.clusters) for place in range(1, self.clusters + 1)]
             return first + [made(stage, what=f"{epochs} epochs") for stage in stages]

@@ -118,7 +118,7 @@ STUDENTS = [
         "student: mine_code.TooMany must answer two inputs of shape [1, 8, 8] with [2, 10]",
     ),
     ("Empty", "fit.optimizer: optimizer got an empty parameter list"),
-    ("NoModule", "student._target_: mine_code.NoModule makes no torch.nn.Module"),
+    ("NoModule", "student: mine_code.NoModule is not a torch.nn.Module"),
     ("Nett", "student._target_: mine_code has no 'Nett'; did you mean Net?"),
 ]
 

@@ -22,6 +22,7 @@ SMALL = [
 ]
 COMMAND = "echo trapped > trapped"
 SYSTEM = {"_target_": "os.system", "command": COMMAND}
+DEVICE = {"_target_": "kdistill.engine.process.Process"}
 LOAD = {"_target_": "torch.load", "f": "trap.pt", "weights_only": False}
 TAGGED = f'!!python/object/apply:os.system ["{COMMAND}"]\n'
 
@@ -150,6 +151,17 @@ def result(**changed):
     return prepare
 
 
+def lacking(group):
+    """config.yaml without one of its groups."""
+
+    def prepare(folder):
+        whole = yaml.safe_load((folder / "config.yaml").read_text())
+        del whole[group]
+        (folder / "config.yaml").write_text(yaml.safe_dump(whole))
+
+    return prepare
+
+
 def shorter(name):
     return lambda folder: cut(folder / name)
 
@@ -195,6 +207,8 @@ def test_a_teacher_for_pictures_of_another_size(train, run_folder, desk):
 
 
 EVALUATED = [
+    (lacking("device"), "old/config.yaml: damaged: device is missing, perhaps it was cut short"),
+    (config(dataset=DEVICE), "dataset: kdistill.engine.process.Process is not a kdistill.data.pla"),
     (student(model=GIANT), "model takes 19.6 GB or more, which is more than"),
     (student(input_shape=[1, 0]), "old/student.yaml: damaged; a shape must be a list of whole"),
     (tensors("student.safetensors", lambda one: one / 0), "holds NaN or infinity"),
@@ -269,7 +283,13 @@ def test_a_file_is_no_run_folder(command, mistake, desk):
     assert mistake(command, "runs.txt").startswith("runs.txt: no ")
 
 
+CUT_SHORT = "old/config.yaml: damaged: device is missing, perhaps it was cut short; restore it or"
 STRANGE = [
+    (lacking("device"), CUT_SHORT),
+    (config(device=3), "old/config.yaml: damaged: device must be a config of keys and values"),
+    (config(dataset=3), "dataset: must be a config of keys and values, got 3"),
+    (config(fit=DEVICE), "fit: kdistill.engine.process.Process is not a kdistill.engine.fit.Fit;"),
+    (text("config.yaml", "{}"), "old/config.yaml: empty, as kdistill.distill leaves it"),
     (config(student=SYSTEM), "student._target_: os.system is not in a trusted package"),
     (config(loss=LOAD), "loss._target_: torch.load is not in a trusted package"),
     (config(teacher=SYSTEM), "teacher._target_: os.system is not in a trusted package"),

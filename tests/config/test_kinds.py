@@ -5,9 +5,14 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, Protocol
 
 import pytest
-from torch import Tensor
+from torch import Tensor, nn
 
 from kdistill.config.kinds import fits, in_words
+from kdistill.data.augmentation import Augmentation
+
+LINEAR = {"_target_": "torch.nn.Linear"}
+SGD = {"_target_": "torch.optim.SGD"}
+FLIP = {"_target_": "kdistill.data.augmentation.Flip"}
 
 
 class Grows(Protocol):
@@ -30,7 +35,12 @@ class Grows(Protocol):
         (Sequence[PurePath], [["a"], []], ["a", 1]),
         (list[tuple[int, int]], [[[1, 2]], []], [1]),
         (tuple[Grows, float], [[{"_target_": "x"}, 0.5]], [1]),
-        (Sequence[Grows], [[], [{"_target_": "x"}]], [1, "a", [1], ["a"]]),
+        (Sequence[nn.Module], [[], [LINEAR]], [1, "a", [1], ["a"], [SGD]]),
+        (nn.Module, [LINEAR], [SGD]),
+        (nn.Module | None, [LINEAR, None], [SGD]),
+        (Augmentation, [FLIP], [SGD]),  # a protocol: what has its methods
+        (Grows, [], [LINEAR]),
+        (nn.Module, [{**SGD, "_partial_": True}], []),  # nobody knows before
         (Mapping[str, Any] | None, [{"a": 1}, None], ["cosine", [1]]),
         (Literal["auto"] | bool, ["auto", False], ["maybe", 2]),
         (Any, [1, "a", None, [1], {}], []),
@@ -44,9 +54,14 @@ def test_a_value_fits_or_not(annotation, fitting, others):
     assert not any(fits(value, annotation) for value in others)
 
 
-@pytest.mark.parametrize("annotation", [int, Sequence[float], Mapping[str, int], str | None])
-def test_a_target_may_become_anything(annotation):
-    assert fits({"_target_": "torch.nn.Linear"}, annotation)
+@pytest.mark.parametrize("annotation", [int, Sequence[float], str | None, Literal["a"]])
+def test_no_object_is_a_plain_value(annotation):
+    assert not fits(LINEAR, annotation)
+
+
+@pytest.mark.parametrize("annotation", [Mapping[str, int], dict | None, Any, object, "nn.Module"])
+def test_a_config_stays_one_where_that_is_expected(annotation):
+    assert fits(LINEAR, annotation)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +72,9 @@ def test_a_target_may_become_anything(annotation):
         (Sequence[int], "a list of whole numbers"),
         (float | Sequence[float], "a number or a list of numbers"),
         (Sequence[int | str], "a list of whole numbers or texts"),
-        (Sequence[Grows], "a list of configs, {_target_: ...} each"),
+        (Sequence[nn.Module], "a list of configs, a torch.nn.Module each"),
+        (Sequence[Mapping[str, Any]], "a list of configs, {_target_: ...} each"),
+        (Augmentation | None, "a kdistill.data.augmentation.Augmentation or null"),
         (Mapping[str, Any], "a config of keys and values"),
         (Literal["auto"] | bool, "auto or true or false"),
     ],

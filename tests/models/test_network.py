@@ -97,7 +97,11 @@ def test_a_users_module_needs_neither_classes_nor_input_shape() -> None:
         ({**MLP, "widths": [0]}, (12,), "widths must each be >= 1"),
         ({**MLP, "preprocessing": FOUR_WIDE}, (12,), "model.preprocessing: size and channels need"),
         ({"widths": [4]}, (12,), "model._target_: missing"),
-        ({"_target_": "kdistill.measures.classification.Classification"}, (12,), "no torch.nn.Mod"),
+        (
+            {"_target_": "kdistill.measures.classification.Classification"},
+            (12,),
+            "not a torch.nn.Mod",
+        ),
     ],
 )
 @pytest.mark.usefixtures("own")
