@@ -160,7 +160,8 @@ def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Mo
         except ValueError as error:
             raise UserError(f"{folder.student_config}: damaged; {error}") from error
         classes = len(about["classes"])
-        network = make_network(about["model"], inputs, classes, weights=state)
+        key = f"{folder.student_config}: model"
+        network = make_network(about["model"], inputs, classes, key, state)
     elif module is not None:
         network = Network.wrap(deepcopy(module)).cpu()
     else:
