@@ -23,6 +23,8 @@ from kdistill.measures.density import DIVERGENCES, Density
 from kdistill.models.network import inner
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
+from kdistill.signals.signal import ANSWER
+from kdistill.signals.signals import Signals
 from kdistill.students.repair import bias_name
 from kdistill.teachers.ensemble import Ensemble
 from kdistill.teachers.rbm import RBMTeacher
@@ -49,7 +51,7 @@ def check_parts(parts: Parts) -> None:
             "set loss.hard_weight=0 baseline=false, or give labels"
         )
     check_repair(parts.repair, parts.transfer, parts.dataset)
-    shapes = {"logits": torch.Size([len(parts.dataset.classes)])}
+    shapes = {ANSWER: torch.Size([len(parts.dataset.classes)])}
     parts.loss.bind(shapes, shapes)
 
 
@@ -58,7 +60,7 @@ def check_domain(loss: Loss, measure: Classification | Density, dataset: Dataset
     of_densities = isinstance(measure, Density)
     if not dataset.classes and not of_densities:
         raise UserError("measure: these data have no classes; use measure=density, or other data")
-    if of_densities == ("logits" in loss.student_needs):
+    if loss.compares and ("density" if of_densities else "classes") not in loss.compares:
         kind = "densities: likelihood or density_mixture, say"
         kind = kind if of_densities else "classifiers: soft_targets, say"
         raise UserError(f"loss: with this measure it must be one of {kind}")
@@ -87,7 +89,7 @@ def check_teacher(loss: Loss, teacher: Teacher | None) -> None:
     """Refuse a loss that wants a teacher where there is none."""
     if loss.teacher_needs and teacher is None:
         raise UserError("loss: it compares with a teacher, and there is none; use loss=hard_labels")
-    if isinstance(teacher, Specialists) and not loss.teacher_needs <= {"logits"}:
+    if isinstance(teacher, Specialists) and not loss.teacher_needs <= {ANSWER}:
         raise UserError(
             "loss: what specialists agree on is found by iteration, and has no derivatives by the "
             "input here; use another teacher, or another loss"
@@ -234,8 +236,8 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
             bias_name(student, two, classes)
         needs = parts.loss.student_needs | parts.loss.teacher_needs
         said = ask(objective.student, batch, needs)
-        taught = {"logits": torch.zeros(2, classes)} if classes else {}
-        terms = objective(batch, replace(said, **taught))
+        taught = {ANSWER: torch.zeros(2, classes)} if classes else {}
+        terms = objective(batch, Signals(said | taught))
         check_terms(terms, parts.loss)
         terms["total"].backward()
     except UserError:
@@ -245,8 +247,8 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
             raise
         line = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(f"student and loss: a step on two blank inputs fails: {line}") from error
-    if classes and (said.logits is None or said.logits.shape != (2, classes)):
-        shape = None if said.logits is None else [*said.logits.shape]
+    if classes and (ANSWER not in said or said[ANSWER].shape != (2, classes)):
+        shape = [*said[ANSWER].shape] if ANSWER in said else None
         raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")
 
 

@@ -117,7 +117,7 @@ def said_of(
     if not len(examples):
         return {}
     return {
-        name: _finite(predict(network, examples, process, "log_density"), name, what)
+        name: _finite(predict(network, examples, process), name, what)
         for name, network in networks.items()
     }
 

@@ -13,6 +13,7 @@ from kdistill.artifacts.files import fingerprint, make_folder, write_tensors
 from kdistill.engine.predict import predict
 from kdistill.errors import UserError
 from kdistill.events import Warned
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.store import describe
 from kdistill.teachers.teacher import Context, Teacher
 
@@ -64,13 +65,13 @@ class HeldOut:
                     told = f"the teacher is asked about the {part} set again ({error})"
                     context.listener(Warned(told))
             started, said = time.monotonic(), self._asked(network, part)
-            write_tensors(file, {"logits": said})
+            write_tensors(file, {ANSWER.name: said})
             self._seconds[part] += time.monotonic() - started
             describe(folder, f"{data.name}, {part} set", self._seconds[part])
         return said
 
     def _stored(self, file: Path, part: Part) -> Tensor:
-        said, data = read_tensors(file)["logits"], self._context.dataset
+        said, data = read_tensors(file)[ANSWER.name], self._context.dataset
         if said.shape != (len(getattr(data, part)), len(data.classes)) or said.isnan().any():
             raise UserError(f"{file}: damaged; it does not hold logits of the {part} set")
         return said

@@ -18,10 +18,10 @@ from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder, append_line
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
-from kdistill.data.batch import Stream
+from kdistill.data.batch import Batch, Stream
 from kdistill.data.labels import labels_of
 from kdistill.data.own_samples import Exact, WithOwn
-from kdistill.data.spec import to_yaml
+from kdistill.data.spec import blank, to_yaml
 from kdistill.engine import stop
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
@@ -46,10 +46,11 @@ from kdistill.models.network import inner
 from kdistill.outcome import result_of, seconds_of
 from kdistill.parts import Parts, make_student, student_seed
 from kdistill.report.write import write_report
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers
-from kdistill.signals.store import stored_bytes, too_large
+from kdistill.signals.store import STORED_BYTES, stored_bytes, stored_for
 from kdistill.teachers.chance import at_chance
-from kdistill.teachers.teacher import Context, Tabulated, stored_answers
+from kdistill.teachers.teacher import Context, Tabulated, Teacher, stored_answers
 
 
 def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
@@ -143,9 +144,8 @@ class Work:
         if teacher is None or not needs:
             return None, {"mode": "none"}
         data = parts.dataset
-        size = stored_bytes(needs, parts.transfer.count(data), len(data.classes), data.inputs)
         fresh = parts.transfer.fresh or parts.loss.needs_own
-        if fresh or too_large(needs, size):
+        if fresh or self._size(teacher, needs) > STORED_BYTES:
             return teacher, {"mode": "live", "teacher": teacher.hash}
         stored = stored_answers(teacher, parts.transfer.examples(data), needs, self.context)
         signals = {"asked": stored.asked, "reused": stored.reused}
@@ -154,6 +154,13 @@ class Work:
                 signals = vars(read_asked(kept))
             write_json(kept, signals)
         return stored, {"mode": "stored", "teacher": teacher.hash, **signals}
+
+    def _size(self, teacher: Teacher, needs: frozenset[Signal]) -> int:
+        """Bytes of the teacher's answers about the whole transfer set."""
+        data = self.parts.dataset
+        two = Batch(blank(data.inputs, 2)).to(self.parts.process.device)
+        answer = teacher.answer(two, stored_for(needs))
+        return stored_bytes(answer, needs, self.parts.transfer.count(data))
 
     def train(self, student: nn.Module, loss: Loss, answers: Answers | None, stage: str) -> None:
         """Fit `student` in place and write its weights, or read those written before.

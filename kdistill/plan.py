@@ -10,7 +10,7 @@ import torch
 from kdistill.artifacts.files import fingerprint
 from kdistill.checks import check_chains, check_parts, rehearse
 from kdistill.compose import Recipe, assembled, recipe
-from kdistill.data.batch import Dataset
+from kdistill.data.batch import Batch, Dataset
 from kdistill.data.plan import DatasetPlan
 from kdistill.data.spec import blank
 from kdistill.data.teacher_samples import TeacherSamples
@@ -20,7 +20,16 @@ from kdistill.measures.cost import multiply_adds
 from kdistill.measures.density import Density
 from kdistill.models.network import make_network
 from kdistill.parts import make_student
-from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
+from kdistill.signals.ask import ask
+from kdistill.signals.signal import Signal
+from kdistill.signals.signals import Signals
+from kdistill.signals.store import (
+    STORED_BYTES,
+    StoredAnswers,
+    answers_folder,
+    stored_bytes,
+    stored_for,
+)
 from kdistill.teachers.rbm import SWEEP, RBMTeacher
 from kdistill.teachers.teacher import FORWARD_AND_BACKWARD, Context
 
@@ -105,11 +114,12 @@ def plan(config: Any, known: dict[str, Dataset] | None = None) -> Plan:
         )
         asking += estimate.asking(each.model, inputs) or 0.0
         largest = max(largest, parameters)
-    answers = stored_bytes(made.loss.teacher_needs, inputs, len(data.classes), data.inputs)
-    fresh = made.transfer.fresh or made.loss.needs_own
-    if teacher is None or not made.loss.teacher_needs:
-        answers = 0
-    elif fresh or too_large(made.loss.teacher_needs, answers):
+    answers, needs, fresh = 0, made.loss.teacher_needs, made.transfer.fresh or made.loss.needs_own
+    if teacher and needs:
+        answers = stored_bytes(estimate.answer(trainings[0].model, needs), needs, inputs)
+    if not answers:
+        pass
+    elif fresh or answers > STORED_BYTES:
         why = "inputs are new each epoch" if fresh else "too much to store"
         what = f"the teacher answers live: {why}"
         steps.append(Step("signals", what, False, asking * epochs))
@@ -183,6 +193,12 @@ class Estimate:
     def parameters(self, model: Mapping[str, Any], place: str = "teacher.model") -> int:
         """How many numbers the model learns; `place` is where its config stands, for an error."""
         return self._counted(model, place)[0]
+
+    def answer(self, model: Mapping[str, Any], needs: frozenset[Signal]) -> Signals:
+        """What is stored for `needs`, of a model of that config: to two blank inputs."""
+        network = make_network(model, self.data.inputs, len(self.data.classes), "teacher.model")
+        with torch.no_grad():
+            return ask(network.eval(), Batch(blank(self.data.inputs, 2)), stored_for(needs))
 
     def asking(self, model: Mapping[str, Any], inputs: int) -> float | None:
         """Seconds to ask it about so many inputs."""

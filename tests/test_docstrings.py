@@ -10,6 +10,8 @@ CONTRACTS = [
     "kdistill.data.batch",
     "kdistill.data.spec",
     "kdistill.data.tree",
+    "kdistill.signals.signal",
+    "kdistill.signals.signals",
 ]
 
 

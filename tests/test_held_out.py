@@ -41,7 +41,7 @@ def data(seed: int, count: int = 5) -> tuple[Tensor, Tensor]:
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
     dataset = from_tensors(data(0), data(1), data(2), CLASSES, "made")
-    return Context(dataset, Process().start(), Classification(), tmp_path, silent)
+    return Context(dataset, Process(precision="fp32").start(), Classification(), tmp_path, silent)
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ def test_what_another_said_is_not_taken_for_it(teacher: Frozen, context: Context
     "damage",
     [
         lambda file: file.write_bytes(file.read_bytes()[:-1]),
-        lambda file: write_tensors(file, {"logits": torch.zeros(4, CLASSES)}),
-        lambda file: write_tensors(file, {"logits": torch.full((5, CLASSES), torch.nan)}),
+        lambda file: write_tensors(file, {"answer": torch.zeros(4, CLASSES)}),
+        lambda file: write_tensors(file, {"answer": torch.full((5, CLASSES), torch.nan)}),
         lambda file: write_tensors(file, {"other": torch.zeros(5, CLASSES)}),
     ],
 )

@@ -1,7 +1,7 @@
 """bind(): before a training, its loss makes what it trains itself."""
 
 from copy import deepcopy
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 
@@ -9,6 +9,7 @@ from kdistill.data.batch import Examples
 from kdistill.data.streams import in_order
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
+from kdistill.losses.loss import Shapes
 from kdistill.signals.ask import ask
 from kdistill.signals.signals import Answers, Signals
 
@@ -34,7 +35,6 @@ def bind(
         loss.bind(shapes(answer), shapes(taught))
 
 
-def shapes(answer: Signals) -> dict[str, torch.Size]:
+def shapes(answer: Signals) -> Shapes:
     """Of each signal that there is, without the first dimension."""
-    values = {field.name: getattr(answer, field.name) for field in fields(answer)}
-    return {name: value.shape[1:] for name, value in values.items() if value is not None}
+    return {signal: value.shape[1:] for signal, value in answer.items()}

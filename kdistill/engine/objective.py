@@ -8,6 +8,7 @@ from kdistill.data.batch import Batch
 from kdistill.data.tree import single
 from kdistill.losses.loss import Loss
 from kdistill.signals.ask import ask
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
 RIGHT = "share right"  # of the answers of a step: stands beside the loss terms
@@ -22,10 +23,11 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
         """The loss' named terms, "total" among them; RIGHT too, where targets are known."""
-        said = ask(self.student, batch, self.loss.student_needs)
-        terms: dict[str, Tensor] = self.loss(said, teacher, batch)
-        if isinstance(terms, dict) and batch.targets is not None and said.logits is not None:
-            right = said.logits.detach().argmax(-1) == single(batch.targets)
+        answer = ask(self.student, batch, self.loss.student_needs)
+        terms: dict[str, Tensor] = self.loss(answer, teacher, batch)
+        of_classes = "classes" in self.loss.compares and ANSWER in answer
+        if isinstance(terms, dict) and batch.targets is not None and of_classes:
+            right = answer[ANSWER].detach().argmax(-1) == single(batch.targets)
             terms = {**terms, RIGHT: right.float().mean()}
         return terms
 

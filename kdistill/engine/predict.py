@@ -11,27 +11,25 @@ from kdistill.data.labels import labels_of
 from kdistill.data.streams import in_order
 from kdistill.engine.process import Process
 from kdistill.signals.ask import ask
+from kdistill.signals.signal import ANSWER
 
 BATCH = 512  # one size everywhere: on a CPU the last bit of a logit depends on the batch's shape
 
 
-def predict(
-    module: nn.Module, examples: Examples, process: Process, need: str = "logits"
-) -> Tensor:
-    """Logits [n, classes] (or log_density [n]), float32 on the CPU, in eval mode (the module's mode
-    is restored)."""
-    training, needs = module.training, frozenset({need})
+def predict(module: nn.Module, examples: Examples, process: Process) -> Tensor:
+    """Its answers [n, ...], float32 on the CPU, in eval mode (the module's mode is restored)."""
+    training = module.training
     module.eval()
     with torch.no_grad(), process.autocast():
-        answers = [ask(module, batch, needs) for batch in in_order(examples, BATCH, process.device)]
+        answers = [ask(module, batch) for batch in in_order(examples, BATCH, process.device)]
     module.train(training)
-    return torch.cat([getattr(said, need).cpu() for said in answers])
+    return torch.cat([answer[ANSWER].cpu() for answer in answers])
 
 
 class Measures(Protocol):
     """What judges a model's answers; see kdistill.measures."""
 
-    need: str  # the signal it is about: logits | log_density
+    needs_targets: bool  # whether it judges nothing without them
     validated: tuple[str, ...]  # what `validate` returns
 
     def validate(self, said: Tensor, labels: Tensor | None) -> dict[str, float]: ...
@@ -43,10 +41,10 @@ def validator(
     """What Fit calls after each epoch: `measure.validate`; {} without data it can judge by."""
 
     def validate(module: nn.Module) -> dict[str, float]:
-        unlabelled = examples.targets is None and measure.need == "logits"
+        unlabelled = examples.targets is None and measure.needs_targets
         if not len(examples) or unlabelled:
             return {}
-        said = predict(module, examples, process, measure.need)
+        said = predict(module, examples, process)
         return measure.validate(said, labels_of(examples))
 
     return validate

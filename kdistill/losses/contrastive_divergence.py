@@ -10,14 +10,15 @@ from torch import Tensor
 
 from kdistill.data.batch import Batch
 from kdistill.losses.loss import Loss, given, log_density_of, own
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 
 
 class ContrastiveDivergence(Loss):
     """The difference of mean log-densities, in nats: no likelihood, and no measure of progress."""
 
-    student_needs = frozenset({"log_density"})
-    teacher_needs = frozenset[str]()
+    teacher_needs = frozenset[Signal]()
+    compares = frozenset({"density"})
     needs_own = True
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:

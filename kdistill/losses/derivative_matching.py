@@ -16,7 +16,9 @@ from torch import Tensor
 from kdistill.data.batch import Batch
 from kdistill.data.tree import single
 from kdistill.losses.divergence import kl_at_temperature
-from kdistill.losses.loss import Loss, logits_of, number
+from kdistill.losses.loss import Loss, logits_of, number, signal_of
+from kdistill.signals.input_gradients import INPUT_GRADIENTS, SLOPES
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 
 WEIGHTINGS = ("uniform", "teacher")
@@ -48,12 +50,12 @@ class DerivativeMatching(Loss):
         self.weighting, self.exact = weighting, exact
         self._fades = weighting == "teacher" or derivative_weight == 0
         self.double_backward = derivative_weight > 0
-        needs = {"logits", self._compared} if self.double_backward else {"logits"}
+        needs = {ANSWER, self._compared} if self.double_backward else {ANSWER}
         self.student_needs = self.teacher_needs = frozenset(needs)
 
     @property
-    def _compared(self) -> str:
-        return "input_gradients" if self.exact else "slopes"
+    def _compared(self) -> Signal:
+        return INPUT_GRADIENTS if self.exact else SLOPES
 
     @property
     def laws(self) -> frozenset[str]:  # type: ignore[override]
@@ -75,8 +77,6 @@ class DerivativeMatching(Loss):
 
     def _squares(self, student: Signals, teacher: Signals | None) -> Tensor:
         """Squared differences [batch, classes], summed over an input's numbers or estimated."""
-        said, taught = (getattr(one, self._compared, None) for one in (student, teacher))
-        if said is None or taught is None:
-            raise TypeError("derivatives were not asked for")
-        squares: Tensor = (said - taught).square()
+        difference = student[self._compared] - signal_of(teacher, self._compared)
+        squares = difference.square()
         return squares.flatten(2).sum(dim=2) if self.exact else squares

@@ -8,13 +8,14 @@ from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
 from kdistill.losses.loss import Loss, logits_of, number, targets_of
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 
 
 class HardLabels(Loss):
     """label_smoothing s in [0, 1). What baselines and teachers learn by; asks no teacher."""
 
-    teacher_needs = frozenset[str]()
+    teacher_needs = frozenset[Signal]()
     needs_targets = True
     label_smoothing: Tensor
 

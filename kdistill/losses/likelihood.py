@@ -10,14 +10,15 @@ from torch import Tensor
 
 from kdistill.data.batch import Batch
 from kdistill.losses.loss import Loss, given, log_density_of
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 
 
 class Likelihood(Loss):
     """The mean negative log-likelihood, in nats."""
 
-    student_needs = frozenset({"log_density"})
-    teacher_needs = frozenset[str]()
+    teacher_needs = frozenset[Signal]()
+    compares = frozenset({"density"})
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         return {"total": -given(log_density_of(student), batch).mean()}

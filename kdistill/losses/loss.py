@@ -8,7 +8,10 @@ from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
 from kdistill.data.tree import single
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
+
+Shapes = Mapping[Signal, torch.Size]  # of what a model answers with, batch excluded
 
 
 class Loss(nn.Module):
@@ -19,33 +22,41 @@ class Loss(nn.Module):
     what is minimised, the others are logged. Whatever a loss trains itself is made in `bind`.
     """
 
-    student_needs: frozenset[str] = frozenset({"logits"})  # fields of Signals
-    teacher_needs: frozenset[str] = frozenset({"logits"})  # empty: no teacher is asked
+    student_needs: frozenset[Signal] = frozenset({ANSWER})
+    teacher_needs: frozenset[Signal] = frozenset({ANSWER})  # empty: no teacher is asked
+    # kinds of answer that its formula is about, of "classes" and "density"; empty: any
+    compares: frozenset[str] = frozenset({"classes"})
     needs_targets: bool = False
     needs_own: bool = False  # samples of the student's own in every batch: Batch.own says which
     double_backward: bool = False  # whether it differentiates the student before the training does
     # which of tests/laws/ it obeys; a law it does not list must fail for it
     laws: ClassVar[frozenset[str]] = frozenset()
 
-    def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
-        """Make what this loss trains, from the shapes of both models' signals (batch excluded)."""
+    def bind(self, student: Shapes, teacher: Shapes) -> None:
+        """Make what this loss trains, from the shapes of both models' signals."""
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 
 
-def logits_of(said: Signals | None) -> Tensor:
-    """Logits [batch, classes]; TypeError where a model was not asked for them."""
-    if said is None or said.logits is None:
-        raise TypeError("logits were not asked for; name them in student_needs or teacher_needs")
-    return said.logits
+def compares_logits(loss: Loss) -> bool:
+    """Whether the logits of a teacher, and nothing else of it, are enough."""
+    return loss.teacher_needs == {ANSWER} and "classes" in loss.compares
 
 
-def log_density_of(said: Signals | None) -> Tensor:
-    """log p(x) [batch]; TypeError where a model was not asked for it."""
-    if said is None or said.log_density is None:
-        raise TypeError("log_density was not asked for; name it in student_needs or teacher_needs")
-    return said.log_density
+def signal_of(signals: Signals | None, signal: Signal) -> Tensor:
+    """That signal [batch, ...]; TypeError where a model was not asked for it."""
+    return (signals or Signals())[signal]
+
+
+def logits_of(signals: Signals | None) -> Tensor:
+    """Logits [batch, classes]; TypeError where a model was not asked for its answer."""
+    return signal_of(signals, ANSWER)
+
+
+def log_density_of(signals: Signals | None) -> Tensor:
+    """log p(x) [batch]; TypeError where a model was not asked for its answer."""
+    return signal_of(signals, ANSWER)
 
 
 def given(values: Tensor, batch: Batch) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, number
+from kdistill.losses.loss import Loss, Shapes, number
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 
 
@@ -36,17 +37,26 @@ class Mixture(Loss):
         self.terms = nn.ModuleDict({name: term["loss"] for name, term in terms.items()})
         weights = [number(f"terms.{name}.weight", terms[name]["weight"], 0) for name in terms]
         self.register_buffer("weights", torch.stack(weights))
+        if not self.compares and any(loss.compares for _, loss in self._each()):
+            kinds = [f"{name}: {' or '.join(loss.compares)}" for name, loss in self._each()]
+            raise ValueError(f"terms: they are about different answers ({', '.join(kinds)})")
 
     def _each(self) -> list[tuple[str, Loss]]:
         return list(self.terms.items())  # type: ignore[arg-type]
 
     @property
-    def student_needs(self) -> frozenset[str]:  # type: ignore[override]
+    def student_needs(self) -> frozenset[Signal]:  # type: ignore[override]
         return frozenset().union(*(loss.student_needs for _, loss in self._each()))
 
     @property
-    def teacher_needs(self) -> frozenset[str]:  # type: ignore[override]
+    def teacher_needs(self) -> frozenset[Signal]:  # type: ignore[override]
         return frozenset().union(*(loss.teacher_needs for _, loss in self._each()))
+
+    @property
+    def compares(self) -> frozenset[str]:  # type: ignore[override]
+        """What all terms are about that are not about any kind of answer."""
+        stated = [loss.compares for _, loss in self._each() if loss.compares]
+        return frozenset.intersection(*stated) if stated else frozenset()
 
     @property
     def needs_targets(self) -> bool:  # type: ignore[override]
@@ -67,7 +77,7 @@ class Mixture(Loss):
         summed = weighted or [loss for _, loss in self._each()]
         return frozenset.intersection(*(loss.laws for loss in summed))
 
-    def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
+    def bind(self, student: Shapes, teacher: Shapes) -> None:
         for _, loss in self._each():
             loss.bind(student, teacher)
 

@@ -16,8 +16,7 @@ from kdistill.signals.signals import Signals
 class ReverseKL(Loss):
     """`kl` is KL(q || p) - log Z in nats; the value of `total` means nothing, its gradient does."""
 
-    student_needs = frozenset({"log_density"})
-    teacher_needs = frozenset({"log_density"})
+    compares = frozenset({"density"})
     needs_own = True
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:

@@ -9,19 +9,20 @@ the constant that p~ lacks drops out.
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, given
+from kdistill.losses.loss import Loss, given, signal_of
+from kdistill.signals.score import SCORE
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
 
 class ScoreMatching(Loss):
     """Summed over the numbers of an input."""
 
-    student_needs = frozenset({"log_density", "score"})
-    teacher_needs = frozenset({"score"})
+    student_needs = frozenset({ANSWER, SCORE})
+    teacher_needs = frozenset({SCORE})
+    compares = frozenset({"density"})
     double_backward = True
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        if student.score is None or teacher is None or teacher.score is None:
-            raise TypeError("score was not asked for; name it in student_needs and teacher_needs")
-        difference = given(student.score - teacher.score, batch).flatten(1)
+        difference = given(student[SCORE] - signal_of(teacher, SCORE), batch).flatten(1)
         return {"total": 0.5 * difference.square().sum(dim=1).mean()}

@@ -20,8 +20,7 @@ MEMORY = 0.99  # of the running mean, a step
 class SquaredLogRatio(Loss):
     """constant: c in nats, "learned" (from the teacher's samples) or "student" (from its own)."""
 
-    student_needs = frozenset({"log_density"})
-    teacher_needs = frozenset({"log_density"})
+    compares = frozenset({"density"})
 
     constant: Tensor  # c, in nats; NaN before the first batch
 

@@ -22,7 +22,7 @@ class Classification:
     bins: of the calibration error, >= 1.
     """
 
-    need = "logits"
+    needs_targets = True
     mains: tuple[str, ...] = MAIN  # what `main` may be
 
     def __init__(self, main: str = "errors", bins: int = BINS) -> None:

@@ -28,7 +28,7 @@ class Density:
     temperatures >= 1: of annealed importance sampling, which either being 0 leaves out.
     """
 
-    need = "log_density"
+    needs_targets = False
 
     def __init__(
         self,

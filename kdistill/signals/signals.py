@@ -1,29 +1,47 @@
-"""Signals: what a model said about a Batch; Answers: whoever can be asked."""
+"""Signals: what a model answered about a Batch; Answers: whoever can be asked.
 
-from dataclasses import dataclass, fields
+>>> import torch
+>>> from kdistill.signals.signal import ANSWER
+>>> signals = Signals({ANSWER: torch.tensor([[0.5, 2.0]])})
+>>> signals[ANSWER]
+tensor([[0.5000, 2.0000]])
+>>> Signals()[ANSWER]
+Traceback (most recent call last):
+TypeError: answer was not asked for; name it in student_needs or teacher_needs
+"""
+
+from collections.abc import Iterable
 from typing import Protocol
 
 from torch import Tensor
-from torch.utils._pytree import register_dataclass
+from torch.utils._pytree import register_pytree_node
 
 from kdistill.data.batch import Batch
+from kdistill.signals.signal import Signal
 
 
-@dataclass(frozen=True)
-class Signals:
-    """Optional tensors, one row per sample of the batch; a new kind of signal is a new field."""
+class Signals(dict[Signal, Tensor]):
+    """Tensors by signal, with a row for each sample of the batch."""
 
-    logits: Tensor | None = None  # [batch, classes]; of an ensemble: combined
-    input_gradients: Tensor | None = None  # [batch, classes, *input]: d log p(class | x) / dx
-    slopes: Tensor | None = None  # [batch, classes]: those along a direction from the sample's key
-    log_density: Tensor | None = None  # [batch]: log p(x), or log p(x) + log Z of an unnormalised p
-    score: Tensor | None = None  # [batch, *input]: d log p(x) / dx
+    def __missing__(self, signal: Signal) -> Tensor:
+        raise TypeError(
+            f"{signal.name} was not asked for; name it in student_needs or teacher_needs"
+        )
 
 
-register_dataclass(Signals, field_names=[field.name for field in fields(Signals)])
+def _flattened(signals: Signals) -> tuple[list[Tensor], tuple[Signal, ...]]:
+    return list(signals.values()), tuple(signals)
+
+
+def _unflattened(values: Iterable[Tensor], context: tuple[Signal, ...]) -> Signals:
+    return Signals(zip(context, values, strict=True))
+
+
+# so that DDP and FSDP find the tensors
+register_pytree_node(Signals, _flattened, _unflattened)
 
 
 class Answers(Protocol):
-    """Teachers and students alike: asked about a batch, answer with at least the named signals."""
+    """Teachers and students alike: asked about a batch, answer with at least the signals named."""
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals: ...
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals: ...

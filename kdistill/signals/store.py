@@ -18,15 +18,17 @@ from kdistill import ranks
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.files import fingerprint, make_folder, write_json, write_tensors
 from kdistill.data.batch import Batch, Examples
-from kdistill.data.spec import Spec, numbers
 from kdistill.data.streams import in_order
 from kdistill.errors import UserError
 from kdistill.events import Listener, Progress, StageEnded, StageStarted, Warned, silent
-from kdistill.signals.derivatives import projected
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers, Signals
 
 BATCH = 512  # inputs per question
 RESIDENT_BYTES = 2 << 30  # larger arrays are looked up in the memory-mapped file
+# of all answers of a teacher; larger ones are better asked for again and again. Logits of ImageNet
+# are 5.1 GB, the input gradients of CIFAR-10 6.1 GB
+STORED_BYTES = 6 * 10**9
 
 
 def answers_folder(
@@ -45,26 +47,16 @@ def describe(folder: Path, description: str, seconds: float) -> None:
     write_json(folder / "answers.json", about)
 
 
-def stored_for(needs: frozenset[str]) -> frozenset[str]:
-    """What is stored for `needs`: directions are new each epoch, whole gradients serve them all."""
-    return frozenset("input_gradients" if need == "slopes" else need for need in needs)
+def stored_for(needs: frozenset[Signal]) -> frozenset[Signal]:
+    """What is stored for `needs`."""
+    return frozenset(need.kept_as() for need in needs)
 
 
-def stored_bytes(needs: frozenset[str], inputs: int, classes: int, spec: Spec) -> int:
-    """Size of the stored answers about so many inputs, in float32."""
-    size = numbers(spec)
-    each = {
-        "logits": classes,
-        "input_gradients": classes * size,
-        "log_density": 1,
-        "score": size,
-    }
-    return 4 * inputs * sum(each[need] for need in stored_for(needs))
-
-
-def too_large(needs: frozenset[str], size: int) -> bool:
-    """Whether answers of `size` bytes are better asked for again and again than stored."""
-    return size > RESIDENT_BYTES and "input_gradients" in stored_for(needs)
+def stored_bytes(answer: Signals, needs: frozenset[Signal], inputs: int) -> int:
+    """Size of what is stored for `needs` about so many inputs, of which `answer` shows the shapes:
+    it holds `stored_for(needs)` of any batch."""
+    rows = [answer[kept][0] for kept in stored_for(needs)]
+    return inputs * sum(row.numel() * row.element_size() for row in rows)
 
 
 class StoredAnswers:
@@ -79,30 +71,31 @@ class StoredAnswers:
         self.device = device
         self.asked = 0
         self.reused = 0
-        self._rows: dict[str, Tensor] = {}  # signal -> [known, ...]
-        self._place: dict[str, Tensor] = {}  # signal -> [positions] int64, the row of each; or -1
+        self._rows: dict[Signal, Tensor] = {}  # [known, ...]
+        self._place: dict[Signal, Tensor] = {}  # [positions] int64, the row of each; or -1
         self._listener: Listener = silent
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
-        """The stored rows of the batch; KeyError for a signal that was not collected."""
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
+        """From the stored rows of the batch; KeyError for a signal that was not collected."""
         if batch.index is None:
             raise TypeError("inputs without an index have no stored answers")
-        found = {}
-        for need in stored_for(needs):
-            rows, place = self._rows[need], self._place[need]
-            found[need] = rows[place[batch.index.to(rows.device)]].to(self.device)
-        if "slopes" in needs:
-            assert batch.key is not None
-            found["slopes"] = projected(found["input_gradients"], batch.key)
-        return Signals(**{need: found[need] for need in needs})
+        found: dict[Signal, Tensor] = {}
+        for kept in stored_for(needs):
+            rows, place = self._rows[kept], self._place[kept]
+            found[kept] = rows[place[batch.index.to(rows.device)]].to(self.device)
+        return Signals({need: need.restored(found[need.kept_as()], batch) for need in needs})
 
-    def missing(self, examples: Examples, needs: frozenset[str]) -> int:
+    def missing(self, examples: Examples, needs: frozenset[Signal]) -> int:
         """How many of `examples` lack a stored answer."""
         known = [torch.isin(examples.index, self._read(need)[0]) for need in stored_for(needs)]
         return int((~torch.stack(known).all(dim=0)).sum())
 
     def collect(
-        self, examples: Examples, needs: frozenset[str], listener: Listener, description: str = ""
+        self,
+        examples: Examples,
+        needs: frozenset[Signal],
+        listener: Listener,
+        description: str = "",
     ) -> None:
         """Ask about those of `examples` that no answer is stored for, and keep the answers.
 
@@ -111,14 +104,14 @@ class StoredAnswers:
         """
         started, self._listener = time.monotonic(), listener
         with self._locked():
-            for need in sorted(stored_for(needs)):
+            for need in sorted(stored_for(needs), key=lambda signal: signal.name):
                 self._collect(examples, need)
             if self.folder and self.asked and ranks.first():
                 describe(self.folder, description, time.monotonic() - started)
         note = f"{self.asked} inputs asked, {self.reused} answers reused"
         listener(StageEnded("signals", time.monotonic() - started, self.asked == 0, note))
 
-    def _collect(self, examples: Examples, need: str) -> None:
+    def _collect(self, examples: Examples, need: Signal) -> None:
         index, rows = self._read(need)
         missing = torch.nonzero(~torch.isin(examples.index, index)).flatten()
         self.asked = max(self.asked, len(missing))
@@ -139,19 +132,19 @@ class StoredAnswers:
         self._rows[need] = rows.to(self.device) if fits else rows
         self._place[need] = place.to(self._rows[need].device)
 
-    def _asked(self, examples: Examples, need: str) -> tuple[Tensor, Tensor]:
+    def _asked(self, examples: Examples, need: Signal) -> tuple[Tensor, Tensor]:
         """Index [n] and answers [n, ...] about `examples` and those of the other processes."""
         self._listener(StageStarted("signals", steps=len(examples)))
         found, done = [], 0
         for batch in in_order(examples, BATCH, self.device):
-            value = getattr(self.teacher.answer(batch, frozenset({need})), need).cpu()
+            value = self.teacher.answer(batch, frozenset({need}))[need].cpu()
             found.append((batch.index.cpu(), value))  # type: ignore[union-attr]
             done += len(batch)
             self._listener(Progress("signals", done))
         every = [pair for part in ranks.gathered(found) for pair in part]
         return torch.cat([index for index, _ in every]), torch.cat([value for _, value in every])
 
-    def _read(self, need: str) -> tuple[Tensor, Tensor]:
+    def _read(self, need: Signal) -> tuple[Tensor, Tensor]:
         """Positions [known] int64 and their rows [known, ...] of floats; none when damaged."""
         nothing = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
         if self.folder is None or not self._file(need).is_file():
@@ -162,9 +155,9 @@ class StoredAnswers:
             self._listener(Warned(f"stored answers are asked for again ({error})"))
             return nothing
 
-    def _file(self, need: str) -> Path:
+    def _file(self, need: Signal) -> Path:
         assert self.folder is not None
-        return self.folder / f"{need}.safetensors"
+        return self.folder / f"{need.name}.safetensors"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

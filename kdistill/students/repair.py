@@ -18,6 +18,7 @@ from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.measures.omitted import shift_by_labels, shifts_by_prior
 from kdistill.signals.ask import ask
+from kdistill.signals.signal import ANSWER
 
 KINDS = {"validation": "held-out labels", "prior": "class prior"}
 NAMES = {"student": "Student distilled", "baseline": "Student alone"}
@@ -97,9 +98,7 @@ def _is_added(bias: nn.Parameter, network: nn.Module, inputs: Tree) -> bool:
 
     def logits(shift: float) -> Tensor:
         bias.copy_(kept + shift)
-        said = ask(network, batch).logits
-        assert said is not None  # a student answers with logits
-        return said
+        return ask(network, batch)[ANSWER]
 
     with torch.no_grad():
         before = logits(0.0)

@@ -18,7 +18,8 @@ from kdistill.config.sources import source_hashes
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.losses.loss import Loss
+from kdistill.losses.loss import Loss, compares_logits
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers, Signals
 from kdistill.teachers.ensemble import COMBINATIONS, Combined
 from kdistill.teachers.network import NetworkTeacher
@@ -87,7 +88,7 @@ class BornAgain:
     def prepare(self, context: Context) -> None:
         """Load or train one generation after the other."""
         again: Loss = build(self.again, roles=(Loss,), key="teacher.again")
-        if again.teacher_needs != {"logits"}:
+        if not compares_logits(again):
             raise UserError(
                 "teacher.again: a generation learns from the logits of the one before, and this "
                 "loss does not; use loss@teacher.again=soft_targets"
@@ -114,7 +115,7 @@ class BornAgain:
         self.hash = self.name(data, precision) if data else None
         return [each for g in self.generations for each in g.trainings(data, precision, cache)]
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         return ask_frozen(self.network, batch, self.process, needs)
 
     def tables(self, dataset: Dataset, process: Process) -> list[Table]:

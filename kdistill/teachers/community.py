@@ -26,7 +26,7 @@ from kdistill.engine.fit import Validate
 from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.losses.loss import Loss
+from kdistill.losses.loss import Loss, compares_logits
 from kdistill.teachers.ensemble import COMBINATIONS, Combined
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.peers import Members, Peers
@@ -95,7 +95,7 @@ class Community(NetworkTeacher):
         if self.learning == "alone":
             return Objective(community, Peers(loss, None, 0.0, self.combine))
         peers: Loss = build(self.peers, roles=(Loss,), key="teacher.peers")
-        if peers.teacher_needs != {"logits"}:
+        if not compares_logits(peers):
             raise UserError(
                 "teacher.peers: members compare their logits, and this loss does not; "
                 "use loss@teacher.peers=soft_targets, or teacher.learning=alone"

@@ -18,6 +18,7 @@ from kdistill.data.batch import Batch
 from kdistill.data.tree import Tree
 from kdistill.engine.process import Process
 from kdistill.models.density_mixture import DensityMixture
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.side_by_side import check_workers, prepare_all
@@ -115,7 +116,7 @@ class Ensemble:
             each for teacher in self.teachers for each in teacher.trainings(data, precision, cache)
         ]
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         return ask_frozen(self.network, batch, self.process, needs)
 
     def reference(self) -> dict[str, object]:

@@ -8,6 +8,7 @@ from torch import nn
 
 from kdistill.data.batch import Batch
 from kdistill.engine.process import Process
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
@@ -26,7 +27,7 @@ class Frozen:
         # a copy: the user's own keeps its mode, its gradients and its device
         self.network = freeze(deepcopy(self.network)).to(context.process.device)
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         return ask_frozen(self.network, batch, self.process, needs)
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:

@@ -36,6 +36,7 @@ from kdistill.errors import UserError
 from kdistill.events import Listener, StageEnded, Warned
 from kdistill.losses.loss import Loss
 from kdistill.models.network import make_network
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers, Signals
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
@@ -243,7 +244,7 @@ class NetworkTeacher:
         """For `kdistill cache list`."""
         return f"{self.model['_target_'].split('.')[-1]} trained on {data}, seed {self.seed}"
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         return ask_frozen(self.network, batch, self.process, needs)
 
     def reference(self) -> dict[str, object]:

@@ -1,13 +1,14 @@
 """Networks that learn at the same time: their answers side by side, and the loss on those."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
 from kdistill.data.tree import Tree
-from kdistill.losses.loss import Loss, logits_of, number
+from kdistill.losses.loss import Loss, Shapes, logits_of, number
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 from kdistill.teachers.ensemble import combined
 
@@ -33,7 +34,7 @@ class Peers(Loss):
     with); at least two members.
     """
 
-    teacher_needs = frozenset[str]()  # nobody but the members themselves
+    teacher_needs = frozenset[Signal]()  # nobody but the members themselves
     weight: Tensor
 
     def __init__(self, own: Loss, peers: Loss | None, weight: float, combine: str) -> None:
@@ -43,9 +44,9 @@ class Peers(Loss):
         self.register_buffer("weight", number("peer_weight", weight, 0))
         self.needs_targets = own.needs_targets or bool(self.peers and self.peers.needs_targets)
 
-    def bind(self, student: Mapping[str, torch.Size], teacher: Mapping[str, torch.Size]) -> None:
+    def bind(self, student: Shapes, teacher: Shapes) -> None:
         """Both losses are of one member: of [batch, classes] behind the members."""
-        one = {name: shape[1:] for name, shape in student.items()}
+        one = {signal: shape[1:] for signal, shape in student.items()}
         self.own.bind(one, {})
         if self.peers:
             self.peers.bind(one, one)
@@ -54,10 +55,10 @@ class Peers(Loss):
         said = logits_of(student)  # [members, batch, classes]
         own, peers = [], []
         for member, logits in enumerate(said):
-            asked = Signals(logits=logits)
+            asked = Signals({ANSWER: logits})
             own.append(self.own(asked, None, batch)["total"])
             if self.peers:
-                taught = Signals(logits=of_the_others(said.detach(), member, self.combine))
+                taught = Signals({ANSWER: of_the_others(said.detach(), member, self.combine)})
                 peers.append(self.peers(asked, taught, batch)["total"])
         each = torch.stack(own)
         if not self.peers:

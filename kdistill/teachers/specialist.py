@@ -21,7 +21,7 @@ from kdistill.engine.predict import BATCH
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
-from kdistill.signals.ask import LOGITS
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Answers
 from kdistill.teachers.full_softmax import FullSoftmax
 from kdistill.teachers.network import NetworkTeacher
@@ -99,7 +99,9 @@ class Specialist(NetworkTeacher):
             return super().taught_by(examples, loss, context)
         if self.augmentation:
             return self.generalist
-        return stored_answers(self.generalist, examples, LOGITS, context.warnings_only())
+        return stored_answers(
+            self.generalist, examples, frozenset({ANSWER}), context.warnings_only()
+        )
 
     def describe(self, data: str) -> str:
         return f"{super().describe(data)}, specialist of {len(self.specialty.classes)} classes"

@@ -22,6 +22,7 @@ from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import StageEnded, StageStarted
+from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 from kdistill.teachers.clusters import cluster_classes
 from kdistill.teachers.network import NetworkTeacher
@@ -185,7 +186,7 @@ class Specialists:
         rest = [each.trainings(data, precision, cache)[0] for each in self.specialists]
         return first + rest
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         return ask_frozen(self.network, batch, self.process, needs)
 
     def tables(self, dataset: Dataset, process: Process) -> list[Table]:

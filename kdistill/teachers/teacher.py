@@ -14,7 +14,8 @@ from kdistill.engine.predict import Measures
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.events import Event, Listener, Warned
-from kdistill.signals.ask import LOGITS, ask
+from kdistill.signals.ask import ask
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers, answers_folder
 
@@ -68,7 +69,7 @@ class Teacher(Protocol):
 
     def prepare(self, context: Context) -> None: ...
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals: ...
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals: ...
 
     def trainings(self, data: str | None, precision: str, cache: Path | None) -> list[Training]:
         """What `prepare` would do for data of that fingerprint (None: not at hand yet)."""
@@ -89,7 +90,7 @@ class Tabulated(Protocol):
 
 
 def stored_answers(
-    teacher: Teacher, examples: Examples, needs: frozenset[str], context: Context
+    teacher: Teacher, examples: Examples, needs: frozenset[Signal], context: Context
 ) -> StoredAnswers:
     """What a prepared teacher says about `examples`: from the cache, or asked for now."""
     folder = answers_folder(context.cache, teacher.hash, examples, context.process.precision)
@@ -104,7 +105,10 @@ def freeze(network: nn.Module) -> nn.Module:
 
 
 def ask_frozen(
-    network: nn.Module, batch: Batch, process: Process, needs: frozenset[str] = LOGITS
+    network: nn.Module,
+    batch: Batch,
+    process: Process,
+    needs: frozenset[Signal] = frozenset({ANSWER}),
 ) -> Signals:
     """What a frozen network says, without a graph, in the run's precision."""
     with torch.no_grad(), process.autocast():

@@ -14,6 +14,7 @@ from kdistill.data.streams import EpochStream
 from kdistill.engine.objective import Objective
 from kdistill.engine.terms import Terms
 from kdistill.losses.soft_targets import SoftTargets
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers
 from side_by_side.cases import Case
@@ -21,7 +22,7 @@ from side_by_side.contenders import kdistill
 from side_by_side.work import BATCH, CLASSES, HARD_WEIGHT, SHAPES, TEMPERATURE, Work, make_work, sgd
 
 ROUNDS, STEPS = 5, 100
-LOGITS = frozenset({"logits"})
+LOGITS = frozenset({ANSWER})
 Times = dict[str, float]
 
 
@@ -80,7 +81,7 @@ def parts(case: Case) -> Times:
         clock.to("preprocessing")
         logits = network.model(inputs)
         clock.to("student forward")
-        losses = objective.loss(Signals(logits=logits), said, batch)
+        losses = objective.loss(Signals({ANSWER: logits}), said, batch)
         clock.to("loss")
         losses["total"].backward()
         clock.to("backward, the loss' too")

@@ -24,6 +24,7 @@ from kdistill.errors import Stopped
 from kdistill.events import EpochEnded, Event
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.models.mlp import MLP
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers
 
@@ -49,9 +50,9 @@ class Sines:
 
     asked = 0
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         self.asked += len(batch)
-        return Signals(torch.sin(3 * batch.inputs[:, :3]))
+        return Signals({ANSWER: torch.sin(3 * batch.inputs[:, :3])})
 
 
 class KilledAt(ResumePoint):
@@ -88,7 +89,7 @@ def train(
     answers: Any = teacher
     if name == "stored":
         answers = StoredAnswers(teacher, None, CPU)
-        answers.collect(examples, frozenset({"logits"}), lambda event: None)
+        answers.collect(examples, frozenset({ANSWER}), lambda event: None)
 
     def hear(event: Event) -> None:
         if isinstance(event, EpochEnded):

@@ -20,6 +20,7 @@ from kdistill.events import EpochEnded, silent
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.logits import Logits
 from kdistill.models.mlp import MLP
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 
 CPU = torch.device("cpu")
@@ -90,11 +91,13 @@ def test_clipping_covers_everything_that_is_trained(examples: Examples) -> None:
             self.projector = nn.Linear(3, 3)
 
         def forward(self, student, teacher, batch):
-            return super().forward(Signals(self.projector(student.logits) * 100), teacher, batch)
+            return super().forward(
+                Signals({ANSWER: self.projector(student[ANSWER]) * 100}), teacher, batch
+            )
 
     class Zeros:
-        def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
-            return Signals(torch.zeros(len(batch), 3))
+        def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
+            return Signals({ANSWER: torch.zeros(len(batch), 3)})
 
     loss, student = Projected(), network()
     loss.bind({}, {})
@@ -194,8 +197,8 @@ def test_without_labels_no_training_accuracy_is_told(examples: Examples) -> None
     events: list[Any] = []
 
     class Taught:
-        def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
-            return Signals(logits=torch.zeros(len(batch), 3))
+        def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
+            return Signals({ANSWER: torch.zeros(len(batch), 3)})
 
     unlabelled = replace(examples, targets=None)
     fitted(unlabelled, network(), Logits(), Taught(), epochs=1, listener=events.append)

@@ -26,6 +26,7 @@ from kdistill.events import EpochEnded, Event, Progress, silent
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.logits import Logits
 from kdistill.losses.loss import Loss
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 
 CPU = torch.device("cpu")
@@ -88,7 +89,7 @@ class Projected(Logits):
         self.projector = nn.Linear(3, 3)
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        return super().forward(Signals(self.projector(student.logits)), teacher, batch)
+        return super().forward(Signals({ANSWER: self.projector(student[ANSWER])}), teacher, batch)
 
 
 class Drifting:
@@ -97,9 +98,9 @@ class Drifting:
     def __init__(self) -> None:
         self.asked = torch.zeros(())
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         self.asked += 1
-        return Signals(torch.sin(batch.inputs.flatten(1)[:, :3] * self.asked))
+        return Signals({ANSWER: torch.sin(batch.inputs.flatten(1)[:, :3] * self.asked)})
 
     def state_dict(self) -> dict[str, Any]:
         return {"asked": self.asked}

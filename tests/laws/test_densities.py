@@ -77,7 +77,7 @@ def made(group: str) -> set[str]:
             plain = to_plain(compose(overrides=[f"+{group}={path.stem}"]))[group]
         if group == "student" and "classes" not in parameters_of(resolve(plain["_target_"])):
             found.add(path.stem)
-        if group == "loss" and "logits" not in build(plain).student_needs:
+        if group == "loss" and "density" in build(plain).compares:
             found.add(path.stem)
     return found
 

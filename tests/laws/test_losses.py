@@ -19,6 +19,8 @@ from kdistill.data.randomness import sample_keys
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.paths import CONFIG_DIR
+from kdistill.signals.input_gradients import INPUT_GRADIENTS, SLOPES
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 
 CLASSES = 10
@@ -31,7 +33,7 @@ def config_of(option: str) -> dict[str, Any]:
 
 
 OPTIONS = sorted(path.stem for path in (CONFIG_DIR / "loss").glob("[!_]*.yaml"))
-OPTIONS = [option for option in OPTIONS if "logits" in build(config_of(option)).student_needs]
+OPTIONS = [option for option in OPTIONS if "classes" in build(config_of(option)).compares]
 
 
 def numbers(config: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -77,15 +79,15 @@ def variants() -> Iterator[Any]:
 VARIANTS = list(variants())
 
 
-def everything(logits: Tensor, needs: frozenset[str] | None = None) -> Signals:
+def everything(logits: Tensor, needs: frozenset[Signal] | None = None) -> Signals:
     """All signals, or those needed, of a model with these logits; derivatives are made up."""
     slopes = logits.log_softmax(dim=1)
     made = {
-        "logits": logits,
-        "slopes": slopes,
-        "input_gradients": slopes[:, :, None] * torch.tensor([1.0, -2.0, 0.5]).double(),
+        ANSWER: logits,
+        SLOPES: slopes,
+        INPUT_GRADIENTS: slopes[:, :, None] * torch.tensor([1.0, -2.0, 0.5]).double(),
     }
-    return Signals(**{name: made[name] for name in (made if needs is None else needs)})
+    return Signals({signal: made[signal] for signal in (made if needs is None else needs)})
 
 
 class Case:

@@ -22,6 +22,7 @@ from kdistill.events import silent
 from kdistill.library import load
 from kdistill.paths import CONFIG_DIR
 from kdistill.pipeline import Parts, run
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.store import StoredAnswers
 from kdistill.teachers.teacher import Context
 
@@ -42,7 +43,7 @@ def options(group: str) -> list[str]:
 
 def about_logits(loss: str) -> bool:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return "logits" in build(compose(overrides=[f"+loss={loss}"]).loss).student_needs
+        return "classes" in build(compose(overrides=[f"+loss={loss}"]).loss).compares
 
 
 TEACHERS = [name for name in options("teacher") if name not in ("none", "rbm", "nade_mixture")]
@@ -92,11 +93,11 @@ def test_derivatives_of_what_specialists_agree_on_are_refused() -> None:
 def test_stored_answers_are_the_live_ones_bit_for_bit(teacher: str) -> None:
     made = prepared(parts(f"teacher={teacher}"))
     examples = made.transfer.examples(made.dataset)
-    needs = frozenset({"logits"})
+    needs = frozenset({ANSWER})
     stored = StoredAnswers(made.teacher, None, made.process.device)
     stored.collect(examples, needs, silent)
     shuffled = next(EpochStream(examples, len(examples), 3, made.process.device))
-    found = stored.answer(shuffled, needs).logits
+    found = stored.answer(shuffled, needs)[ANSWER]
     live = predict(made.teacher.network, examples, made.process)  # the batches of the store
     row = {int(index): at for at, index in enumerate(examples.index)}
     rows = torch.tensor([row[int(index)] for index in shuffled.index])

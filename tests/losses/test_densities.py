@@ -14,6 +14,8 @@ from kdistill.losses.mixture import Mixture
 from kdistill.losses.reverse_kl import ReverseKL
 from kdistill.losses.score_matching import ScoreMatching
 from kdistill.losses.squared_log_ratio import SquaredLogRatio
+from kdistill.signals.score import SCORE
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
 LOG_Q = torch.tensor([-1.0, -2.0, -4.0], dtype=torch.float64)
@@ -23,7 +25,7 @@ OWN = torch.tensor([False, False, True])
 
 def terms(loss: Loss, log_q: Tensor = LOG_Q, log_p: Tensor = LOG_P, own: Tensor | None = OWN):
     batch = Batch(torch.zeros(len(log_q), 1), own=own)
-    return loss(Signals(log_density=log_q), Signals(log_density=log_p), batch)
+    return loss(Signals({ANSWER: log_q}), Signals({ANSWER: log_p}), batch)
 
 
 def test_likelihood_counts_the_rows_of_the_stream() -> None:
@@ -98,7 +100,7 @@ def test_scores_are_compared_number_by_number() -> None:
         torch.tensor([[1.0, 2.0], [0.0, 0.0]]),
         torch.tensor([[0.0, 0.0], [3.0, 0.0]]),
     )
-    said, taught = (Signals(log_density=torch.zeros(2), score=each) for each in (student, teacher))
+    said, taught = (Signals({ANSWER: torch.zeros(2), SCORE: each}) for each in (student, teacher))
     assert float(ScoreMatching()(said, taught, Batch(torch.zeros(2, 2)))["total"]) == 0.5 * 7
 
 

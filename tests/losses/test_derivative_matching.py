@@ -12,9 +12,11 @@ from kdistill.engine.objective import Objective
 from kdistill.losses.derivative_matching import DerivativeMatching
 from kdistill.models.mlp import MLP
 from kdistill.signals.ask import ask
+from kdistill.signals.input_gradients import INPUT_GRADIENTS, SLOPES
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
-BOTH = frozenset({"logits", "input_gradients", "slopes"})
+BOTH = frozenset({ANSWER, INPUT_GRADIENTS, SLOPES})
 
 
 def batch(count: int, epoch: int = 0) -> Batch:
@@ -35,10 +37,12 @@ def total(loss: DerivativeMatching, given: Batch, student: nn.Module, teacher: n
 
 def test_scale() -> None:
     """Half the mean over classes of the squared distance, over the numbers of an input."""
-    logits = torch.zeros(1, 2)
-    said, taught = torch.tensor([[[1.0, 2.0], [0.0, 0.0]]]), torch.zeros(1, 2, 2)
+    said, taught = (
+        Signals({ANSWER: torch.zeros(1, 2), INPUT_GRADIENTS: gradients})
+        for gradients in (torch.tensor([[[1.0, 2.0], [0.0, 0.0]]]), torch.zeros(1, 2, 2))
+    )
     loss = DerivativeMatching(value_weight=0, derivative_weight=3)
-    terms = loss(Signals(logits, said), Signals(logits, taught), Batch(torch.zeros(1, 2)))
+    terms = loss(said, taught, Batch(torch.zeros(1, 2)))
     assert terms["derivative"] == 0.5 * 5 / 2
     assert terms["total"] == 3 / 2 * terms["derivative"]
 

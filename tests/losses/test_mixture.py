@@ -9,6 +9,7 @@ from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.logits import Logits
 from kdistill.losses.mixture import Mixture
 from kdistill.losses.soft_targets import SoftTargets
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
 
@@ -16,7 +17,7 @@ def test_sums_the_totals_and_names_every_term() -> None:
     z, v, labels = torch.randn(4, 3), torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
     soft, logits = SoftTargets(2.0, 0.5), Logits()
     mixture = Mixture({"a": {"weight": 2.0, "loss": soft}, "b": {"weight": 0.5, "loss": logits}})
-    asked = (Signals(z), Signals(v), Batch(z, labels))
+    asked = (Signals({ANSWER: z}), Signals({ANSWER: v}), Batch(z, labels))
     terms = mixture(*asked)
     torch.testing.assert_close(
         terms["total"], 2 * soft(*asked)["total"] + 0.5 * logits(*asked)["total"]
@@ -29,7 +30,7 @@ def test_needs_what_its_terms_need() -> None:
     both = Mixture({"a": {"weight": 1, "loss": Logits()}, "b": {"weight": 1, "loss": HardLabels()}})
     hard = Mixture({"b": {"weight": 1, "loss": HardLabels()}})
     assert (alone.needs_targets, both.needs_targets) == (False, True)
-    assert (both.teacher_needs, hard.teacher_needs) == ({"logits"}, set())
+    assert (both.teacher_needs, hard.teacher_needs) == ({ANSWER}, set())
     twice = Mixture({"a": {"weight": 1, "loss": DerivativeMatching()}})
     assert (alone.double_backward, twice.double_backward) == (False, True)
 
@@ -37,10 +38,10 @@ def test_needs_what_its_terms_need() -> None:
 def test_what_it_trains_is_trained_through_it() -> None:
     class Projected(Logits):
         def bind(self, student, teacher):
-            self.projector = torch.nn.Linear(student["logits"][0], teacher["logits"][0])
+            self.projector = torch.nn.Linear(student[ANSWER][0], teacher[ANSWER][0])
 
     mixture = Mixture({"a": {"weight": 1, "loss": Projected()}})
-    mixture.bind({"logits": torch.Size([3])}, {"logits": torch.Size([5])})
+    mixture.bind({ANSWER: torch.Size([3])}, {ANSWER: torch.Size([5])})
     assert sum(p.numel() for p in mixture.parameters()) == 3 * 5 + 5
 
 

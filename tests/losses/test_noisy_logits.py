@@ -8,6 +8,7 @@ from kdistill.data.batch import Batch
 from kdistill.data.randomness import sample_keys
 from kdistill.losses.logits import Logits
 from kdistill.losses.noisy_logits import NoisyLogits
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
 MANY = 20_000
@@ -21,7 +22,7 @@ def batch(epoch: int = 0, rows: Tensor = INDEX) -> Batch:
 
 
 def total(loss: torch.nn.Module, epoch: int = 0) -> float:
-    return float(loss.double()(Signals(Z), Signals(V), batch(epoch))["total"])
+    return float(loss.double()(Signals({ANSWER: Z}), Signals({ANSWER: V}), batch(epoch))["total"])
 
 
 def test_the_fraction_chosen_is_alpha_and_the_rest_stays_to_the_last_bit() -> None:

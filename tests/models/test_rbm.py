@@ -10,6 +10,7 @@ from torch import Tensor
 from kdistill.data.batch import Batch
 from kdistill.losses.contrastive_divergence import ContrastiveDivergence
 from kdistill.models.rbm import RBM
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
 
@@ -162,7 +163,7 @@ def contrastive(rbm: RBM, data: Tensor, negative: Tensor) -> Tensor:
     """The loss that trains it, with `negative` as its own samples."""
     inputs = torch.cat([data, negative])
     batch = Batch(inputs, own=torch.arange(len(inputs)) >= len(data))
-    return ContrastiveDivergence()(Signals(log_density=rbm(inputs)), None, batch)["total"]
+    return ContrastiveDivergence()(Signals({ANSWER: rbm(inputs)}), None, batch)["total"]
 
 
 def test_contrastive_gradient_is_the_difference_of_correlations() -> None:

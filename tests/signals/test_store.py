@@ -9,16 +9,17 @@ import torch
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.files import make_folder, write_tensors
 from kdistill.data.batch import Batch, Examples
-from kdistill.data.spec import Array
 from kdistill.data.streams import EpochStream, in_order
 from kdistill.events import StageEnded, Warned, silent
 from kdistill.signals import store
 from kdistill.signals.ask import ask
+from kdistill.signals.input_gradients import INPUT_GRADIENTS, SLOPES
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
-from kdistill.signals.store import StoredAnswers, answers_folder, stored_bytes, too_large
+from kdistill.signals.store import STORED_BYTES, StoredAnswers, answers_folder, stored_bytes
 
 CPU = torch.device("cpu")
-LOGITS = frozenset({"logits"})
+LOGITS = frozenset({ANSWER})
 
 
 class Counting:
@@ -28,9 +29,9 @@ class Counting:
         self.asked = 0
         self.weight = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         self.asked += len(batch)
-        return Signals(logits=batch.inputs @ self.weight)
+        return Signals({ANSWER: batch.inputs @ self.weight})
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_shuffling_never_misaligns_answers(tmp_path: Path, examples: Examples) -
     teacher = Counting()
     answers = stored(teacher, tmp_path / "answers", examples)
     for batch in (next(stream) for stream in [EpochStream(examples, 7, 0, CPU)] for _ in range(20)):
-        said = answers.answer(batch, LOGITS).logits
+        said = answers.answer(batch, LOGITS)[ANSWER]
         torch.testing.assert_close(said, batch.inputs @ teacher.weight)
 
 
@@ -62,8 +63,8 @@ def test_stored_equals_live_bit_for_bit_at_equal_batch_shape(
     teacher = Counting()
     answers = stored(teacher, None, examples)
     for batch in in_order(examples, 12, CPU):
-        live = teacher.answer(batch, LOGITS).logits
-        assert torch.equal(answers.answer(batch, LOGITS).logits, live)
+        live = teacher.answer(batch, LOGITS)[ANSWER]
+        assert torch.equal(answers.answer(batch, LOGITS)[ANSWER], live)
 
 
 def test_each_input_is_asked_about_once_ever(tmp_path: Path, examples: Examples) -> None:
@@ -75,7 +76,7 @@ def test_each_input_is_asked_about_once_ever(tmp_path: Path, examples: Examples)
     again = stored(teacher, folder, part)
     assert (again.asked, again.reused, teacher.asked) == (0, 30, 60)
     for answers in (whole, again):
-        said = answers.answer(Batch(part.inputs, index=part.index), LOGITS).logits
+        said = answers.answer(Batch(part.inputs, index=part.index), LOGITS)[ANSWER]
         torch.testing.assert_close(said, part.inputs @ teacher.weight)
 
 
@@ -83,12 +84,12 @@ def test_a_few_inputs_of_a_large_file_take_a_few_rows(tmp_path: Path) -> None:
     last = Examples(torch.randn(3, 4), None, torch.tensor([59_999, 7, 30_000]))
     teacher, folder = Counting(), tmp_path / "answers"
     answers = stored(teacher, folder, last)
-    assert read_tensors(folder / "logits.safetensors")["rows"].shape == (3, 3)
+    assert read_tensors(folder / "answer.safetensors")["rows"].shape == (3, 3)
     assert torch.equal(
-        answers.answer(Batch(last.inputs, index=last.index), LOGITS).logits,
+        answers.answer(Batch(last.inputs, index=last.index), LOGITS)[ANSWER],
         last.inputs @ teacher.weight,
     )
-    assert stored_bytes(LOGITS, 3, 3, Array((4,))) == 3 * 3 * 4
+    assert stored_bytes(Signals({ANSWER: torch.zeros(2, 3)}), LOGITS, 3) == 3 * 3 * 4
 
 
 class Network:
@@ -100,18 +101,18 @@ class Network:
             torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3)
         )
 
-    def answer(self, batch: Batch, needs: frozenset[str]) -> Signals:
+    def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         with torch.no_grad():
             return ask(self.module, batch, needs)
 
 
 @pytest.mark.parametrize(
     "needs",
-    [{"slopes"}, {"logits", "slopes"}, {"logits", "slopes", "input_gradients"}],
-    ids=lambda needs: "+".join(sorted(needs)),
+    [{SLOPES}, {ANSWER, SLOPES}, {ANSWER, SLOPES, INPUT_GRADIENTS}],
+    ids=lambda needs: "+".join(sorted(need.name for need in needs)),
 )
 def test_slopes_come_from_stored_gradients_as_the_teacher_would_answer_them(
-    needs: set[str], tmp_path: Path, examples: Examples
+    needs: set[Signal], tmp_path: Path, examples: Examples
 ) -> None:
     asked, teacher = frozenset(needs), Network()
     answers = StoredAnswers(teacher, tmp_path / "answers", CPU)
@@ -121,23 +122,25 @@ def test_slopes_come_from_stored_gradients_as_the_teacher_would_answer_them(
     for _ in range(6):  # two epochs: other directions, the same gradients
         batch = next(stream)
         said, live = answers.answer(batch, asked), teacher.answer(batch, asked)
-        for need in ("logits", "slopes", "input_gradients"):
-            if need in needs:
-                torch.testing.assert_close(getattr(said, need), getattr(live, need))
-            else:
-                assert getattr(said, need) is None
+        assert set(said) == needs
+        for need in needs:
+            torch.testing.assert_close(said[need], live[need])
     again = StoredAnswers(teacher, tmp_path / "answers", CPU)
     assert again.missing(examples, asked) == 0
 
 
-def test_derivatives_that_would_fill_the_memory_are_asked_for_live() -> None:
-    for needs, inputs, shape, live in (
-        ({"logits", "slopes"}, 50_000, (3, 32, 32), True),
-        ({"logits", "input_gradients"}, 60_000, (1, 28, 28), False),
-        ({"logits"}, 10**9, (1,), False),
+def test_answers_of_any_kind_that_would_fill_the_disk_are_asked_for_live() -> None:
+    for needs, inputs, shape, classes, live in (
+        ({ANSWER, SLOPES}, 50_000, (3, 32, 32), 10, True),
+        ({ANSWER, INPUT_GRADIENTS}, 60_000, (1, 28, 28), 10, False),
+        ({ANSWER}, 1_281_167, (3, 1, 1), 1000, False),
+        ({ANSWER}, 10**9, (3, 1, 1), 1000, True),
     ):
-        asked = frozenset(needs)
-        assert too_large(asked, stored_bytes(asked, inputs, 10, Array(shape))) == live
+        rows = {
+            ANSWER: torch.zeros(1, classes),
+            INPUT_GRADIENTS: torch.zeros(1, classes, *shape),
+        }
+        assert (stored_bytes(Signals(rows), frozenset(needs), inputs) > STORED_BYTES) == live
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, examples: Examples) -> None:
@@ -154,7 +157,7 @@ def test_a_large_array_stays_a_memory_mapped_file(
     teacher = Counting()
     stored(teacher, tmp_path / "answers", examples)
     answers = stored(teacher, tmp_path / "answers", examples)
-    said = answers.answer(Batch(examples.inputs, index=examples.index), LOGITS).logits
+    said = answers.answer(Batch(examples.inputs, index=examples.index), LOGITS)[ANSWER]
     torch.testing.assert_close(said, examples.inputs @ teacher.weight)
 
 
@@ -194,7 +197,7 @@ def test_answers_that_are_none_are_asked_again(
     strange: dict[str, torch.Tensor], tmp_path: Path, examples: Examples
 ) -> None:
     kept = {"index": torch.arange(60), "rows": torch.zeros(60, 3), **strange}
-    write_tensors(make_folder(tmp_path / "answers") / "logits.safetensors", kept)
+    write_tensors(make_folder(tmp_path / "answers") / "answer.safetensors", kept)
     again, told = StoredAnswers(Counting(), tmp_path / "answers", CPU), []
     again.collect(examples, LOGITS, told.append)
     assert again.asked == 60
@@ -206,17 +209,17 @@ def test_a_position_far_beyond_the_inputs_takes_no_memory(
 ) -> None:
     index = torch.cat([torch.arange(100), torch.tensor([2**62])])
     kept = {"index": index, "rows": torch.arange(101.0).repeat(3, 1).T.contiguous()}
-    write_tensors(make_folder(tmp_path / "answers") / "logits.safetensors", kept)
+    write_tensors(make_folder(tmp_path / "answers") / "answer.safetensors", kept)
     answers = stored(Counting(), tmp_path / "answers", examples)
     assert answers.reused == 60
     said = answers.answer(Batch(examples.inputs[5:6], index=torch.tensor([5])), LOGITS)
-    assert said.logits.tolist() == [[5.0, 5.0, 5.0]]
+    assert said[ANSWER].tolist() == [[5.0, 5.0, 5.0]]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_damaged_answers_are_asked_again(tmp_path: Path, examples: Examples, damage: str) -> None:
     stored(Counting(), tmp_path / "answers", examples)
-    file = tmp_path / "answers" / "logits.safetensors"
+    file = tmp_path / "answers" / "answer.safetensors"
     whole = bytearray(file.read_bytes())
     whole[-20] ^= 1  # a bit of one answer, or of what says which are known
     file.write_bytes(whole[:-9] if damage == "cut" else whole)

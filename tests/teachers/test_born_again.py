@@ -14,6 +14,7 @@ from kdistill.data.tensors import from_tensors
 from kdistill.engine.predict import predict
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, StageEnded
+from kdistill.signals.signal import ANSWER
 from kdistill.teachers.born_again import BornAgain
 from kdistill.teachers.ensemble import COMBINATIONS
 from kdistill.teachers.network import NetworkTeacher
@@ -32,7 +33,7 @@ FIT = {
 }
 STILL = {**FIT, "epochs": 1, "batch_size": 80, "optimizer": {**FIT["optimizer"], "lr": 0.0}}
 STILL_SHIFT = {"_target_": "kdistill.data.augmentation.Shift", "pixels": 0}
-LOGITS = frozenset({"logits"})
+LOGITS = frozenset({ANSWER})
 Run = Callable[..., Context]
 
 
@@ -91,7 +92,7 @@ def test_stored_answers_teach_as_the_network_itself(context: Run, tmp_path: Path
         pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
         for left, right in pairs:
             torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
-    (kept,) = (tmp_path / "answers").glob("*/logits.safetensors")
+    (kept,) = (tmp_path / "answers").glob("*/answer.safetensors")
     answers = read_tensors(kept)
     asked = predict(stored.members[0], data.train, context().process)
     assert torch.equal(answers["index"], data.train.index)
@@ -103,10 +104,10 @@ def test_the_last_answers_unless_all_do(context: Run, dataset: Dataset, tmp_path
     made = prepared(known)
     with torch.no_grad():
         said = torch.stack([member(inputs) for member in made.members])
-    assert torch.equal(made.answer(Batch(inputs), LOGITS).logits, said[-1])
-    geometric = prepared(known, answer="geometric").answer(Batch(inputs), LOGITS).logits
+    assert torch.equal(made.answer(Batch(inputs), LOGITS)[ANSWER], said[-1])
+    geometric = prepared(known, answer="geometric").answer(Batch(inputs), LOGITS)[ANSWER]
     torch.testing.assert_close(geometric, said.mean(dim=0))
-    arithmetic = prepared(known, answer="arithmetic").answer(Batch(inputs), LOGITS).logits
+    arithmetic = prepared(known, answer="arithmetic").answer(Batch(inputs), LOGITS)[ANSWER]
     torch.testing.assert_close(arithmetic.exp(), said.softmax(-1).mean(dim=0))
 
 

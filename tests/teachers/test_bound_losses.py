@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from kdistill.signals.signal import ANSWER
 from kdistill.teachers.born_again import BornAgain
 from kdistill.teachers.community import Community
 from kdistill.teachers.network import NetworkTeacher
@@ -29,7 +30,7 @@ from torch.nn import functional as F
 
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.logits import Logits
-from kdistill.losses.loss import labels_of
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
 BOUND = []  # (the loss, the shapes it was told, its first weights)
@@ -37,20 +38,20 @@ BOUND = []  # (the loss, the shapes it was told, its first weights)
 
 class Projected(Logits):
     def bind(self, student, teacher):
-        self.projector = nn.Linear(*student["logits"], *teacher["logits"])
+        self.projector = nn.Linear(*student[ANSWER], *teacher[ANSWER])
         BOUND.append((self, dict(student), dict(teacher), self.projector.weight.clone()))
 
     def forward(self, student, teacher, batch):
-        return super().forward(Signals(self.projector(student.logits)), teacher, batch)
+        return super().forward(Signals({ANSWER: self.projector(student[ANSWER])}), teacher, batch)
 
 
 class Scaled(HardLabels):
     def bind(self, student, teacher):
-        self.projector = nn.Linear(*student["logits"], *student["logits"])
+        self.projector = nn.Linear(*student[ANSWER], *student[ANSWER])
         BOUND.append((self, dict(student), dict(teacher), self.projector.weight.clone()))
 
     def forward(self, student, teacher, batch):
-        return super().forward(Signals(self.projector(student.logits)), teacher, batch)
+        return super().forward(Signals({ANSWER: self.projector(student[ANSWER])}), teacher, batch)
 
 
 class Normed(nn.Sequential):
@@ -90,7 +91,7 @@ TEACHERS: dict[str, Callable[[], Any]] = {
     "together": lambda: Community(learning="average", loss=SCALED, peers=HARD, **COMMUNITY),
     "specialists": lambda: Specialists(MODEL, SCALED, FIT, FIT, clusters=2),
 }
-LOGITS = {"logits": torch.Size([3])}
+LOGITS = {ANSWER: torch.Size([3])}
 TOLD: dict[str, list[Any]] = {  # the shapes of the student's and of the teacher's answers
     "network": [(LOGITS, {})],
     "born again": [(LOGITS, LOGITS)] * 2,

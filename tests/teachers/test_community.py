@@ -13,6 +13,7 @@ from kdistill.data.batch import Batch, Dataset
 from kdistill.engine.predict import predict
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, StageEnded
+from kdistill.signals.signal import ANSWER
 from kdistill.teachers.community import Community
 from kdistill.teachers.ensemble import COMBINATIONS, Combined, Ensemble
 from kdistill.teachers.network import NetworkTeacher
@@ -30,7 +31,7 @@ FIT = {
     "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.5},
 }
 STILL = {**FIT, "epochs": 1, "optimizer": {**FIT["optimizer"], "lr": 0.0}}
-LOGITS = frozenset({"logits"})
+LOGITS = frozenset({ANSWER})
 Run = Callable[..., Context]
 
 
@@ -128,7 +129,7 @@ def test_the_control_trains_every_member(context: Run) -> None:
 
 def test_it_learns_and_answers_frozen(context: Run, dataset: Dataset) -> None:
     made = prepared(context(), fit={**FIT, "epochs": 40})
-    answer = made.answer(Batch(dataset.train.inputs), LOGITS).logits
+    answer = made.answer(Batch(dataset.train.inputs), LOGITS)[ANSWER]
     assert (answer.argmax(1) == dataset.train.targets).float().mean() > 0.9  # a third by chance
     torch.testing.assert_close(answer.exp(), logits_of(made.members, context()).softmax(-1).mean(0))
     assert not any(part.training for part in made.network.modules())
@@ -192,7 +193,7 @@ def test_members_are_combined_as_asked(context: Run, dataset: Dataset) -> None:
     made = prepared(context(), combine="geometric")
     assert isinstance(made.network, Combined)
     expected = logits_of(made.members, context()).mean(dim=0)
-    answer = made.answer(Batch(dataset.train.inputs), LOGITS).logits
+    answer = made.answer(Batch(dataset.train.inputs), LOGITS)[ANSWER]
     torch.testing.assert_close(answer, expected)
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from kdistill.data.batch import Batch, Dataset
 from kdistill.events import Event, StageEnded
 from kdistill.losses.soft_targets import SoftTargets
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 from kdistill.teachers.ensemble import COMBINATIONS, Combined, Ensemble
 from kdistill.teachers.network import NetworkTeacher
@@ -27,7 +28,7 @@ FIT = {
     "batch_size": 20,
     "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
 }
-LOGITS = frozenset({"logits"})
+LOGITS = frozenset({ANSWER})
 Run = Callable[..., Context]
 
 
@@ -109,8 +110,8 @@ def test_the_temperature_is_applied_to_the_result(how: str, said: Tensor) -> Non
     targets = softened / softened.sum(dim=-1, keepdim=True)
     divergence = F.kl_div(student.log_softmax(dim=-1), targets, reduction="batchmean")
     loss = SoftTargets(temperature, hard_weight=0.0).double()
-    teacher = Signals(logits=combined(said, how))
-    total = loss(Signals(logits=student), teacher, Batch(torch.zeros(4, 1)))["total"]
+    teacher = Signals({ANSWER: combined(said, how)})
+    total = loss(Signals({ANSWER: student}), teacher, Batch(torch.zeros(4, 1)))["total"]
     torch.testing.assert_close(total, temperature**2 * divergence)
 
 
@@ -132,7 +133,7 @@ def test_members_are_different_networks_and_answer_together(context: Run, datase
         said = torch.stack([member(inputs) for member in (first, second, third)])
     assert not torch.equal(said[0], said[1])
     assert not torch.equal(said[1], said[2])
-    answer = made.answer(Batch(inputs), LOGITS).logits
+    answer = made.answer(Batch(inputs), LOGITS)[ANSWER]
     torch.testing.assert_close(answer, said.mean(dim=0))
     assert not answer.requires_grad
     assert not any(part.training for part in made.network.modules())

@@ -7,10 +7,11 @@ from torch import nn
 
 from kdistill.data.batch import Batch, Dataset
 from kdistill.events import Event
+from kdistill.signals.signal import ANSWER
 from kdistill.teachers.frozen import Frozen
 from kdistill.teachers.teacher import Context
 
-LOGITS = frozenset({"logits"})
+LOGITS = frozenset({ANSWER})
 
 
 def module() -> nn.Sequential:
@@ -25,7 +26,7 @@ def test_it_answers_in_eval_mode_without_gradients(
     teacher = Frozen(network)
     teacher.prepare(context())
     inputs = dataset.test.inputs.clone().requires_grad_()
-    answer = teacher.answer(Batch(inputs), LOGITS).logits
+    answer = teacher.answer(Batch(inputs), LOGITS)[ANSWER]
     assert not answer.requires_grad
     with torch.no_grad():
         torch.testing.assert_close(answer, twin(inputs))  # no dropout, running statistics

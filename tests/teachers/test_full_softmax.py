@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 from kdistill.teachers.full_softmax import FullSoftmax
 
@@ -13,7 +14,7 @@ def test_each_half_has_its_own_targets() -> None:
     z, v = torch.randn(2, 4, 6, dtype=torch.float64)
     labels = torch.tensor([0, 5, 2, 3])  # the first and the third are its own
     loss = FullSoftmax([0, 2], 5.0).double()
-    terms = loss(Signals(logits=z), Signals(logits=v), Batch(torch.zeros(4, 1), labels))
+    terms = loss(Signals({ANSWER: z}), Signals({ANSWER: v}), Batch(torch.zeros(4, 1), labels))
     hard = F.cross_entropy(z[[0, 2]], labels[[0, 2]], reduction="sum")
     others = F.kl_div((z[[1, 3]] / 5).log_softmax(1), (v[[1, 3]] / 5).softmax(1), reduction="sum")
     torch.testing.assert_close(terms["hard"], hard / 4)
@@ -27,7 +28,7 @@ def test_the_generalist_is_left_alone_on_own_examples() -> None:
     said = torch.randn(2, 3, 6)
     said[1, 2] = said[0, 2]
     totals = [
-        FullSoftmax([1], 2.0)(Signals(logits=z), Signals(logits=v), Batch(z, labels))["total"]
+        FullSoftmax([1], 2.0)(Signals({ANSWER: z}), Signals({ANSWER: v}), Batch(z, labels))["total"]
         for v in said
     ]
     torch.testing.assert_close(*totals)

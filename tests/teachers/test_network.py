@@ -19,6 +19,7 @@ from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, StageEnded, Warned, silent
 from kdistill.measures.classification import Classification
+from kdistill.signals.signal import ANSWER
 from kdistill.teachers import network as network_file
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import Context
@@ -61,7 +62,7 @@ def prepared(context: Context, **changes: Any) -> NetworkTeacher:
 def test_training_teaches_it_and_freezes_it(context: Run, dataset: Dataset) -> None:
     made = prepared(context(), fit={**FIT, "epochs": 40})
     inputs, labels = dataset.train.inputs, dataset.train.targets
-    logits = made.answer(Batch(inputs), frozenset({"logits"})).logits
+    logits = made.answer(Batch(inputs), frozenset({ANSWER}))[ANSWER]
     assert (logits.argmax(1) == labels).float().mean() > 0.9  # a third by chance
     assert not logits.requires_grad
     assert not any(part.training for part in made.network.modules())

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from kdistill.data.batch import Batch
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.soft_targets import SoftTargets
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 from kdistill.teachers.ensemble import COMBINATIONS
 from kdistill.teachers.peers import Members, Peers, of_the_others
@@ -29,7 +30,7 @@ def peers(weight: float, combine: str = "arithmetic") -> Peers:
 
 def gradient(loss: Peers, said: Tensor) -> Tensor:
     said = said.clone().requires_grad_()
-    loss(Signals(logits=said), None, BATCH)["total"].backward()
+    loss(Signals({ANSWER: said}), None, BATCH)["total"].backward()
     assert said.grad is not None
     return said.grad
 
@@ -67,13 +68,13 @@ def test_each_member_descends_its_own_loss_with_its_peers_held_fixed(
 def test_without_weight_each_learns_as_it_would_alone_bit_for_bit(said: Tensor) -> None:
     alone = said.clone().requires_grad_()
     for logits in alone:
-        HardLabels()(Signals(logits=logits), None, BATCH)["total"].backward()
+        HardLabels()(Signals({ANSWER: logits}), None, BATCH)["total"].backward()
     assert torch.equal(gradient(peers(0.0), said), alone.grad)
     assert not torch.equal(gradient(peers(0.1), said), alone.grad)
 
 
 def test_the_total_is_a_sum_and_the_terms_are_means(said: Tensor) -> None:
-    terms = peers(0.5)(Signals(logits=said), None, BATCH)
+    terms = peers(0.5)(Signals({ANSWER: said}), None, BATCH)
     labelled = torch.stack([F.cross_entropy(logits, LABELS) for logits in said])
     torch.testing.assert_close(terms["own"], labelled.mean())
     torch.testing.assert_close(terms["total"], 3 * (terms["own"] + 0.5 * terms["peers"]))
@@ -81,7 +82,7 @@ def test_the_total_is_a_sum_and_the_terms_are_means(said: Tensor) -> None:
 
 def test_equal_members_have_nothing_to_learn_from_each_other(said: Tensor) -> None:
     alike = said[:1].expand(3, -1, -1)
-    terms = peers(1.0)(Signals(logits=alike), None, BATCH)
+    terms = peers(1.0)(Signals({ANSWER: alike}), None, BATCH)
     torch.testing.assert_close(terms["peers"], torch.zeros_like(terms["peers"]))
 
 

@@ -16,6 +16,7 @@ from kdistill.events import silent
 from kdistill.measures.density import Density
 from kdistill.models.network import inner
 from kdistill.models.rbm import RBM
+from kdistill.signals.signal import ANSWER
 from kdistill.teachers.rbm import Chains, RBMTeacher
 from kdistill.teachers.teacher import Context
 
@@ -103,7 +104,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     bits = x.flatten(1).double().numpy() / 255
     drive = bits @ arrays["W"] + arrays["hidden_bias"]
     expected = bits @ arrays["visible_bias"] + np.logaddexp(0, drive).sum(1)
-    found = teacher.answer(Batch(x), frozenset({"log_density"})).log_density
+    found = teacher.answer(Batch(x), frozenset({ANSWER}))[ANSWER]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
     np.savez(path, W=np.zeros((63, 5)), visible_bias=np.zeros(63), hidden_bias=np.zeros(5))
     with pytest.raises(UserError, match="its RBM has 63 visible units"):

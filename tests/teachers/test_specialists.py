@@ -19,6 +19,7 @@ from kdistill.engine.predict import predict
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, StageEnded
 from kdistill.models.network import make_network
+from kdistill.signals.signal import ANSWER
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.specialist import Specialist, narrowed
 from kdistill.teachers.specialists import Specialists
@@ -34,7 +35,7 @@ FIT = {
     "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.01},
 }
 STILL = {**FIT, "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.0}}
-LOGITS = frozenset({"logits"})
+LOGITS = frozenset({ANSWER})
 Run = Callable[..., Context]
 
 
@@ -131,7 +132,7 @@ def test_it_answers_with_its_network(
 ) -> None:
     made = specialists(full_softmax=full_softmax)
     made.prepare(context())
-    answer = made.answer(Batch(dataset.test.inputs), LOGITS).logits
+    answer = made.answer(Batch(dataset.test.inputs), LOGITS)[ANSWER]
     torch.testing.assert_close(answer, predict(made.network, dataset.test, made.process))
     torch.testing.assert_close(answer.exp().sum(1), torch.ones(100))
 

@@ -16,6 +16,7 @@ from kdistill.losses.loss import Loss
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.models.network import Network
 from kdistill.models.preprocessing import Pixels
+from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Answers
 from kdistill.signals.store import StoredAnswers
 from kdistill.teachers.ensemble import Combined
@@ -57,7 +58,7 @@ def labels(work: Work) -> None:
 def asked_once(work: Work, process: Process, examples: Examples) -> StoredAnswers:
     """The teacher's answers about all images, in memory."""
     answers = StoredAnswers(_teacher(work, process), None, process.device)
-    answers.collect(examples, frozenset({"logits"}), silent)
+    answers.collect(examples, frozenset({ANSWER}), silent)
     return answers
 
 

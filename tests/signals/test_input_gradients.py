@@ -12,7 +12,14 @@ from kdistill.models.mlp import MLP
 from kdistill.models.network import Network
 from kdistill.models.preprocessing import Pixels
 from kdistill.signals.ask import ask
-from kdistill.signals.derivatives import directions, input_gradients, projected, slopes
+from kdistill.signals.input_gradients import (
+    INPUT_GRADIENTS,
+    SLOPES,
+    directions,
+    input_gradients,
+    projected,
+    slopes,
+)
 from kdistill.teachers.ensemble import Combined
 
 KEYS = sample_keys(0, 0, torch.arange(6))
@@ -133,9 +140,9 @@ def test_directions_belong_to_the_sample_and_are_new_each_epoch() -> None:
 def test_uint8_pixels_are_differentiated_as_the_floats_they_become() -> None:
     pixels = torch.arange(72, dtype=torch.uint8).view(6, 1, 3, 4) * 3
     network = Network(Pixels(), rectifiers().float())
-    asked = ask(network, Batch(pixels), frozenset({"input_gradients"}))
+    asked = ask(network, Batch(pixels), frozenset({INPUT_GRADIENTS}))
     _, expected = input_gradients(network, pixels.float() / 255)
-    assert torch.equal(asked.input_gradients, expected)
+    assert torch.equal(asked[INPUT_GRADIENTS], expected)
 
 
 def test_without_gradients_enabled_there_is_no_graph() -> None:
@@ -146,4 +153,4 @@ def test_without_gradients_enabled_there_is_no_graph() -> None:
 
 def test_slopes_need_keys() -> None:
     with pytest.raises(TypeError, match="drawn from the samples' keys"):
-        ask(tanh(), Batch(inputs(1, 3, 4)), frozenset({"slopes"}))
+        ask(tanh(), Batch(inputs(1, 3, 4)), frozenset({SLOPES}))

@@ -5,18 +5,57 @@ of them, so that two models' derivatives can be compared. Papamakarios 2015, cha
 """
 
 import warnings
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from kdistill.data.batch import Batch
 from kdistill.data.randomness import purpose_of, uniform
 from kdistill.data.tree import floats, single
 from kdistill.models.mlp import MLP
 from kdistill.models.network import Network
 from kdistill.models.preprocessing import Pixels
+from kdistill.signals.signal import ANSWER, Signal, key_of
 
 DIRECTION = purpose_of("direction of a derivative")
+
+
+class InputGradients(Signal):
+    """d log p(class | x) / dx [batch, classes, *input]; with them come logits and slopes."""
+
+    rank: ClassVar[int] = 3
+
+    def ask(self, model: nn.Module, batch: Batch, needs: frozenset[Signal]) -> dict[Signal, Tensor]:
+        logits, gradients = input_gradients(model, single(batch.inputs))
+        found = {ANSWER: logits, self: gradients}
+        if SLOPES in needs:
+            found[SLOPES] = projected(gradients, key_of(batch))
+        return found
+
+
+class Slopes(Signal):
+    """Input gradients along a direction from each sample's key [batch, classes], and the logits.
+
+    Directions are new each epoch, so whole gradients are stored, which serve them all.
+    """
+
+    rank: ClassVar[int] = 2
+
+    def ask(self, model: nn.Module, batch: Batch, needs: frozenset[Signal]) -> dict[Signal, Tensor]:
+        logits, along = slopes(model, single(batch.inputs), key_of(batch))
+        return {ANSWER: logits, self: along}
+
+    def kept_as(self) -> Signal:
+        return INPUT_GRADIENTS
+
+    def restored(self, kept: Tensor, batch: Batch) -> Tensor:
+        return projected(kept, key_of(batch))
+
+
+INPUT_GRADIENTS: Signal = InputGradients("input_gradients")
+SLOPES: Signal = Slopes("slopes")
 
 
 def input_gradients(module: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
