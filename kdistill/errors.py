@@ -1,7 +1,9 @@
 """What ends a run: a mistake that the person at the keyboard can mend, or a signal to stop."""
 
+import errno
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -10,6 +12,17 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and exits with 2.
     """
+
+
+@contextmanager
+def long_names() -> Iterator[None]:
+    """A name that is longer than names of files can be is the mistake of who gave it: UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(f"{error.filename}: no such file, its name is too long") from error
 
 
 class Occupied(UserError):

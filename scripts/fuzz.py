@@ -1,9 +1,10 @@
 """Give every reader damaged and hostile files: python scripts/fuzz.py --help.
 
 Each mutant of a sound file must be read, or refused with one line that names the file; in at most
-10 seconds, and with at most 1 GB of memory beyond what the readers take to be imported. The
-mutants of a reader are read one by one in a child process that may not take more; where it dies,
-another goes on behind the mutant that was its end. A mutant that fails is told with its number:
+10 seconds of a processor (a minute of waiting), and with at most 1 GB of memory beyond what the
+readers take to be imported. The mutants of a reader are read one by one in a child process that may
+not take more; where it dies, another goes on behind the mutant that was its end. A mutant that
+fails is told with its number, and tried again by
 
     python scripts/fuzz.py --readers "pt" --first 417 --mutants 1 --keep /tmp/failed
 """
@@ -22,7 +23,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECONDS, BYTES = 10, 1 << 30
+SECONDS, WAITING, BYTES = 10, 60, 1 << 30
 SLOW = 10  # times fewer mutants for readers that take tenths of a second
 
 
@@ -32,7 +33,7 @@ class Row:
 
     name: str
     counts: Counter[str] = field(default_factory=Counter)  # read, refused, failed
-    slowest: float = 0.0  # seconds
+    slowest: float = 0.0  # seconds of a processor
     largest: int = 0  # bytes of memory
     failures: list[str] = field(default_factory=list)
 
@@ -98,7 +99,10 @@ def run(name: str, first: int, count: int, args: argparse.Namespace) -> Row:
             first += 1
         if done.returncode and first < end:
             row.counts["failed"] += 1
-            ends = {-signal.SIGALRM: f"took more than {SECONDS} seconds"}
+            ends = {
+                -signal.SIGPROF: f"took more than {SECONDS} seconds",
+                -signal.SIGALRM: f"waited for {WAITING} seconds",
+            }
             told = ends.get(done.returncode, f"ended with {done.returncode}: {done.stderr[-2000:]}")
             row.failures.append(f"{first}: {told}")
             first += 1
@@ -122,14 +126,16 @@ def child(args: argparse.Namespace) -> int:
             content = mutant(sound, (args.seed, name, number))
             line = {"outcome": "failed", "told": ""}
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            started = time.monotonic()
-            signal.alarm(SECONDS)  # ends the process, wherever it is
+            started = time.process_time()
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)  # ends the process, wherever it is
+            signal.alarm(WAITING)
             try:
                 line["outcome"] = outcome(reader, path, content)
             except Exception:
                 line["told"] = traceback.format_exc()[-1500:]
             signal.alarm(0)
-            seconds, taken = time.monotonic() - started, max(_memory("VmHWM") - base, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            seconds, taken = time.process_time() - started, max(_memory("VmHWM") - base, 0)
             if line["outcome"] == "failed" and args.keep:
                 args.keep.mkdir(parents=True, exist_ok=True)
                 (args.keep / f"{name} {number} {path.name}").write_bytes(path.read_bytes())

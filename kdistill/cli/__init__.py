@@ -14,7 +14,7 @@ from importlib import import_module
 from io import StringIO
 
 from kdistill.cli._log import print_traceback
-from kdistill.errors import ProcessesFailed, Stopped, UserError, did_you_mean
+from kdistill.errors import ProcessesFailed, Stopped, UserError, did_you_mean, long_names
 from kdistill.paths import environment_of
 from kdistill.printable import printable
 
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.excepthook = print_traceback
     try:
         try:
-            with environment_of(os.environ), _safe_path():
+            with environment_of(os.environ), _safe_path(), long_names():
                 return _dispatch(sys.argv[1:] if argv is None else argv)
         except Exception:
             if os.environ.get("RANK", "0") != "0":  # of several processes the first one tells; if

@@ -36,7 +36,7 @@ from kdistill.cli._hydra_files import HeldConfigs
 from kdistill.cli._log import print_traceback, printable_output
 from kdistill.cli._mistakes import in_one_line
 from kdistill.cli._sweep import summed_up
-from kdistill.errors import ProcessesFailed, UserError
+from kdistill.errors import ProcessesFailed, UserError, long_names
 from kdistill.paths import CONFIG_DIR, environment_of, given_environment, user_configs
 from kdistill.printable import printable
 
@@ -194,7 +194,7 @@ def _job(run: Run) -> Run:
     @wraps(run)
     def job(cfg: DictConfig) -> float | None:
         try:
-            with environment_of(environment):
+            with environment_of(environment), long_names():
                 return run(cfg)
         except (UserError, MissingMandatoryValue, InterpolationResolutionError) as error:
             message = str(error) if isinstance(error, UserError) else in_one_line(error)

@@ -383,3 +383,10 @@ def test_a_stranger_is_refused_by_the_installed_command(run_folder, desk):
     assert done.stderr.startswith("kdistill: ")
     assert "os.system is not in a trusted package" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["report"], ["resume"], ["check", *SMALL, "teacher.weights="]])
+def test_a_name_that_no_file_can_have(command, mistake):
+    *words, last = command
+    told = mistake(*words, *([f"{last}{'x' * 5000}"] if words else [last, "x" * 5000]))
+    assert told.endswith(": no such file, its name is too long")
