@@ -10,6 +10,7 @@ CONTRACTS = [
     "kdistill.data.batch",
     "kdistill.data.spec",
     "kdistill.data.tree",
+    "kdistill.losses.loss",
     "kdistill.signals.signal",
     "kdistill.signals.signals",
 ]

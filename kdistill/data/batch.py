@@ -28,18 +28,23 @@ class Batch:
     inputs: Tree  # [batch, ...]
     targets: Tree | None = None  # what is right: a class [batch] int64, say
     _: KW_ONLY
-    index: Tensor | None = None  # [batch] int64, position in the data set; None: generated inputs
+    mask: Tensor | None = None  # [batch, *positions] bool: the positions that count; None: all
+    index: Tensor | None = None  # [batch] int64, position in `part`; None: generated inputs
+    part: str = ""  # see Examples
     key: Tensor | None = None  # [batch] int64, the root of all randomness of each sample
-    share: float = 1.0  # of the samples of the whole batch, where several processes divide it
+    share: float = 1.0  # of what counts in the whole batch, where several processes divide it
     own: Tensor | None = None  # [batch] bool: drawn from the model that is trained; None: no row
 
     def __len__(self) -> int:
         return count(self.inputs)
 
     @property
-    def samples(self) -> int:
-        """How many samples count: none where the batch had fewer samples than processes."""
-        return len(self) if self.share else 0
+    def weight(self) -> int | Tensor:
+        """How many samples count, or positions under a mask (on the device): none where the batch
+        had fewer samples than processes."""
+        if not self.share:
+            return 0
+        return len(self) if self.mask is None else self.mask.sum()
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device` (asynchronous from pinned memory)."""
@@ -47,6 +52,7 @@ class Batch:
             self,
             inputs=moved(self.inputs, device),
             targets=moved(self.targets, device),
+            mask=moved(self.mask, device),
             index=moved(self.index, device),
             key=moved(self.key, device),
             own=moved(self.own, device),
@@ -67,10 +73,13 @@ class Examples:
 
     inputs: Tree | Reader  # [n, ...] in the data's own units
     targets: Tree | None  # [n, ...]; None: unlabelled
-    index: Tensor  # [n] int64, positions in the file the part was split from
+    index: Tensor  # [n] int64, positions in the part of the data set that these were split from
     _: KW_ONLY
+    mask: Tensor | None = None  # [n, *positions] bool: the positions that count; None: all
+    # train | validation | test: what `index` counts in, so that validation examples which were held
+    # out from the training set say train; "" where they are of no data set
+    part: str = ""
     workers: int = 0  # processes that read ahead, where inputs are a reader
-
     origin: str = ""  # names what `index` counts; answers are stored only where it is given
     group: Tensor | None = None  # [n] int64: the recording, say, that each is a part of
 
@@ -87,6 +96,7 @@ class Examples:
             self,
             inputs=inputs,
             targets=rows(self.targets, chosen),
+            mask=rows(self.mask, chosen),
             index=rows(self.index, chosen),
             group=rows(self.group, chosen),
         )

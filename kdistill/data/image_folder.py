@@ -54,7 +54,9 @@ class ImageFolder:
         """The pictures, in memory or to be read; UserError for what is missing or damaged."""
         parts = self._parts()
         plan = self._plan(parts)
-        examples = {name: self._examples(files, plan.bytes > 0) for name, files in parts.items()}
+        examples = {
+            name: self._examples(files, name, plan.bytes > 0) for name, files in parts.items()
+        }
         train, validation = examples["train"], examples.get("validation")
         if validation is None:
             train, validation = split(train, self.validation, self.split_seed)
@@ -102,13 +104,14 @@ class ImageFolder:
             test=counts["test"],
         )
 
-    def _examples(self, files: Files, in_memory: bool) -> Examples:
+    def _examples(self, files: Files, part: str, in_memory: bool) -> Examples:
         pictures = Pictures([file for group in files.values() for file in group], *self._format())
         counts = torch.tensor([len(group) for group in files.values()])
         return Examples(
             inputs=pictures.all(self.workers) if in_memory else pictures,
             targets=torch.arange(len(counts)).repeat_interleave(counts),
             index=torch.arange(len(pictures)),
+            part=part,
             workers=0 if in_memory else self.workers,
         )
 

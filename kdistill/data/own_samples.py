@@ -91,8 +91,10 @@ class Exact:
 
 
 def appended(batch: Batch, drawn: Tensor) -> Batch:
-    """`batch` of floats and the rows `drawn`, which have no label, index or key."""
+    """`batch` of floats and the rows `drawn`, which have no targets, index or key."""
     inputs = single(batch.inputs)
     own = torch.arange(len(inputs) + len(drawn), device=inputs.device) >= len(inputs)
     whole = joined([inputs, drawn.view(-1, *inputs.shape[1:]).to(inputs)])
-    return replace(batch, inputs=whole, targets=None, index=None, key=None, own=own)
+    return replace(
+        batch, inputs=whole, targets=None, mask=None, index=None, part="", key=None, own=own
+    )

@@ -45,9 +45,9 @@ def drawn(count: int, available: int, seed: int) -> tuple[Tensor, Tensor]:
     return order[count:].sort().values, order[:count].sort().values
 
 
-def examples_of(part: Part) -> Examples:
-    """The examples of one file, numbered from 0."""
-    return Examples(part[0], part[1], torch.arange(len(part[0])))
+def examples_of(arrays: Part, part: str) -> Examples:
+    """The examples of one file, numbered from 0; `part`: see Examples."""
+    return Examples(arrays[0], arrays[1], torch.arange(len(arrays[0])), part=part)
 
 
 def resident(
@@ -62,9 +62,9 @@ def resident(
     parts, how = [train, test], {}
     if isinstance(validation, tuple):
         parts.append(validation)
-        kept, held = examples_of(train), examples_of(validation)
+        kept, held = examples_of(train, "train"), examples_of(validation, "validation")
     else:
-        kept, held = split(examples_of(train), validation, split_seed)
+        kept, held = split(examples_of(train, "train"), validation, split_seed)
         how = {"validation": len(held), "split_seed": split_seed}
     tensors = [value for part in parts for value in part if value is not None]
     name = fingerprint(*tensors, how, list(plan.classes))
@@ -76,7 +76,7 @@ def resident(
         classes=plan.classes,
         train=replace(kept, origin=name),
         validation=held,
-        test=examples_of(test),
+        test=examples_of(test, "test"),
         note=plan.note,
         warnings=warnings,
     )

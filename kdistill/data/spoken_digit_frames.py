@@ -71,7 +71,7 @@ class SpokenDigitFrames:
         need_speech()
         source = obtain(self._archive, self.source)
         train, test = recordings(self._archive)
-        examples, tested = self._examples(train), self._examples(test)
+        examples, tested = self._examples(train, "train"), self._examples(test, "test")
         kept, held = self._split(len(train))
         assert examples.group is not None
         how = {"held": held.tolist(), "past": self.past}
@@ -110,18 +110,19 @@ class SpokenDigitFrames:
             note=_NOTE,
         )
 
-    def _examples(self, part: list[Recording]) -> Examples:
-        inputs = [self._windows(one) for one in part]
+    def _examples(self, heard: list[Recording], part: str) -> Examples:
+        inputs = [self._windows(one) for one in heard]
         counts = torch.tensor([len(each) for each in inputs])
         labels = [
             len(STATES) * one.digit + states(len(each))
-            for one, each in zip(part, inputs, strict=True)
+            for one, each in zip(heard, inputs, strict=True)
         ]
         return Examples(
             inputs=torch.cat(inputs),
             targets=torch.cat(labels),
             index=torch.arange(int(counts.sum())),
-            group=torch.arange(len(part)).repeat_interleave(counts),
+            part=part,
+            group=torch.arange(len(heard)).repeat_interleave(counts),
         )
 
     def _windows(self, one: Recording) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,8 +21,10 @@ class _Epoch:
 
     rows: Tensor  # [n] int64, in the order of the epoch; on the CPU where inputs are read
     targets: Tree | None
+    mask: Tensor | None
     index: Tensor
     key: Tensor
+    shares: list[float] | None  # of each batch, where there is a mask
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,18 @@ class Order:
         first, last = position * self.batch_size, position == len(self) - 1
         end = self.count if last else first + self.batch_size
         return shared(first, end, self.rank, self.world)
+
+    def shares(self, unmasked: Tensor) -> list[float]:
+        """How much this process has of the positions that count in each batch; `unmasked` [count]
+        says how many each example of the epoch has."""
+        before = [0, *unmasked.cumsum(0).tolist()]
+        bounds = [*range(0, len(self) * self.batch_size, self.batch_size), self.count]
+        found = []
+        for position, (first, end) in enumerate(pairwise(bounds)):
+            (mine, share), whole = self.part(position), before[end] - before[first]
+            counts = before[mine.stop] - before[mine.start] if share else 0
+            found.append(counts / whole if whole else 0.0)
+        return found
 
     def batches(self, epoch: int, position: int) -> Iterator[list[int]]:
         """Rows of the batches from there on, without an end."""
@@ -88,6 +103,8 @@ class EpochStream:
         self._resident = isinstance(examples.inputs, (Tensor, Mapping))
         self._examples = _on_device(examples, device)
         self._index, self._seed, self._device = examples.index, seed, device
+        mask = examples.mask
+        self._unmasked = None if mask is None else mask.reshape(len(mask), -1).sum(dim=1)
         self._augmentation = augmentation
         self._order = Order(len(examples), batch_size, seed, shuffle)
         self._epoch, self._position = 0, 0
@@ -107,16 +124,26 @@ class EpochStream:
             self._laid_out = self._lay_out(self._epoch)
         laid_out = self._laid_out
         part, share = self._order.part(self._position)
+        if laid_out.shares is not None:
+            share = laid_out.shares[self._position]
         inputs, key = self._inputs(laid_out.rows[part]), laid_out.key[part]
         for augment in self._augmentation:
             inputs = augment(inputs, key)
-        targets = rows(laid_out.targets, part)
         self._position += 1
-        return Batch(inputs, targets, index=laid_out.index[part], key=key, share=share)
+        return Batch(
+            inputs,
+            rows(laid_out.targets, part),
+            mask=None if laid_out.mask is None else laid_out.mask[part],
+            index=laid_out.index[part],
+            part=self._examples.part,
+            key=key,
+            share=share,
+        )
 
     def shared(self, rank: int, world: int) -> "EpochStream":
         """Itself, from now on giving each of `world` processes its part of every batch."""
-        self._order, self._read = replace(self._order, rank=rank, world=world), None
+        self._order = replace(self._order, rank=rank, world=world)
+        self._laid_out, self._read = None, None
         return self
 
     def state_dict(self) -> dict[str, int]:
@@ -135,8 +162,10 @@ class EpochStream:
         return _Epoch(
             rows=here if self._resident else order,
             targets=rows(self._examples.targets, here),
+            mask=rows(self._examples.mask, here),
             index=index.to(self._device),
             key=key.to(self._device),
+            shares=None if self._unmasked is None else self._order.shares(self._unmasked[order]),
         )
 
     def _inputs(self, chosen: Tensor) -> Tree:
@@ -166,8 +195,15 @@ def in_order(examples: Examples, batch_size: int, device: torch.device) -> Itera
         parts = read_ahead(inputs, batches, examples.workers, pin)
     key = sample_keys(0, 0, examples.index)
     for here, part in zip(places, parts, strict=True):
-        targets = rows(examples.targets, here)
-        yield Batch(part, targets, index=examples.index[here], key=key[here]).to(device)
+        batch = Batch(
+            part,
+            rows(examples.targets, here),
+            mask=rows(examples.mask, here),
+            index=examples.index[here],
+            part=examples.part,
+            key=key[here],
+        )
+        yield batch.to(device)
 
 
 def shared(first: int, end: int, rank: int, world: int) -> tuple[slice, float]:
@@ -188,5 +224,6 @@ def _on_device(examples: Examples, device: torch.device) -> Examples:
         examples,
         inputs=moved(inputs, device) if isinstance(inputs, (Tensor, Mapping)) else inputs,
         targets=moved(examples.targets, device),
+        mask=moved(examples.mask, device),
         index=moved(examples.index, device),
     )

@@ -40,7 +40,7 @@ def rows(tree: T, index: Tensor | slice) -> T:
             return tree[index]  # type: ignore[return-value]
         # ten times faster than tree[index] on CPUs
         return tree.index_select(0, index)  # type: ignore[return-value]
-    return _each(lambda tensor: rows(tensor, index), tree)
+    return tree if tree is None else _each(lambda tensor: rows(tensor, index), tree)
 
 
 def moved(tree: T, device: torch.device) -> T:

@@ -109,7 +109,7 @@ class Fit:
                 if self.clip:
                     scaler.unscale_(optimizer)
                     nn.utils.clip_grad_norm_(trainable(training.trained), self.clip)
-                training.terms.add(losses, batch.samples, optimizer.param_groups[0]["lr"])
+                training.terms.add(losses, batch.weight, optimizer.param_groups[0]["lr"])
                 scaler.step(optimizer)
                 scaler.update()
                 optimizer.zero_grad(set_to_none=True)

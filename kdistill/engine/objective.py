@@ -28,7 +28,7 @@ class Objective(nn.Module):
         of_classes = "classes" in self.loss.compares and ANSWER in answer
         if isinstance(terms, dict) and batch.targets is not None and of_classes:
             right = answer[ANSWER].detach().argmax(-1) == single(batch.targets)
-            terms = {**terms, RIGHT: right.float().mean()}
+            terms = {**terms, RIGHT: _share(right, batch.mask)}
         return terms
 
     def constrain(self) -> None:
@@ -41,3 +41,10 @@ class Objective(nn.Module):
 def trainable(module: nn.Module) -> Iterator[nn.Parameter]:
     """The parameters that a step changes."""
     return (parameter for parameter in module.parameters() if parameter.requires_grad)
+
+
+def _share(right: Tensor, mask: Tensor | None) -> Tensor:
+    """Of [..., batch, *positions] those that are right, among all or among those under `mask`."""
+    if mask is None:
+        return right.float().mean()
+    return (right & mask).float().mean() / mask.float().mean().clamp_min(1 / mask.numel())

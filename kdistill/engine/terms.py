@@ -35,28 +35,28 @@ class Terms:
         self.first_step = first_step
         self._names: list[str] = []
         self._rows: list[Tensor] = []  # one per step, [terms]
-        self._counts: list[int] = []  # samples of each step
+        self._counts: list[int | Tensor] = []  # samples of each step, or positions that count
         self._rates: list[float] = []
 
-    def add(self, terms: dict[str, Tensor], samples: int, learning_rate: float) -> None:
-        """Remember one step."""
+    def add(self, terms: dict[str, Tensor], weight: int | Tensor, learning_rate: float) -> None:
+        """Remember one step, and what it weighs in the means (`Batch.weight`)."""
         self._names = list(terms)
         self._rows.append(torch.stack([term.detach().float() for term in terms.values()]))
-        self._counts.append(samples)
+        self._counts.append(weight)
         self._rates.append(learning_rate)
         if len(self._rows) % CHECKED == 0:
             self._table()
 
     def _table(self) -> tuple[Tensor, Tensor]:
-        """Means [steps, terms] and counts [steps, 1] of every step's samples, in all processes.
+        """Means [steps, terms] of every step and what they weigh [steps, 1], in all processes.
 
         Reading it waits for the device.
         """
-        own = torch.tensor(self._counts, dtype=torch.float64)[:, None]
+        own = torch.tensor([float(count) for count in self._counts], dtype=torch.float64)[:, None]
         counts = ranks.total(own)
         # 0 * NaN would be NaN: a share without samples of its own adds nothing
         sums = torch.where(own > 0, torch.stack(self._rows).cpu().double() * own, 0.0)
-        table = ranks.total(sums) / counts
+        table = ranks.total(sums) / counts.clamp_min(1)  # 0 where a whole batch is masked
         bad = torch.nonzero(~table.isfinite())
         if len(bad):
             at, term = bad[0].tolist()
@@ -65,7 +65,7 @@ class Terms:
         return table, counts
 
     def means(self) -> dict[str, float]:
-        """Mean of each term over the samples; raises Diverged at the first that is not finite."""
+        """Mean of each term over what counts; raises Diverged at the first that is not finite."""
         table, counts = self._table()
         values = (table * counts).sum(dim=0) / math.fsum(counts.flatten().tolist())
         return dict(zip(self._names, values.tolist(), strict=True))

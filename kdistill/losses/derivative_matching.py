@@ -16,7 +16,7 @@ from torch import Tensor
 from kdistill.data.batch import Batch
 from kdistill.data.tree import single
 from kdistill.losses.divergence import kl_at_temperature
-from kdistill.losses.loss import Loss, logits_of, number, signal_of
+from kdistill.losses.loss import Loss, averaged, logits_of, number, signal_of
 from kdistill.signals.input_gradients import INPUT_GRADIENTS, SLOPES
 from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
@@ -65,18 +65,18 @@ class DerivativeMatching(Loss):
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         z, v = logits_of(student), logits_of(teacher)
-        value = kl_at_temperature(z, v, torch.ones_like(self.value_weight)).mean()
+        value = averaged(kl_at_temperature(z, v, torch.ones_like(self.value_weight)), batch)
         if not self.double_backward:
             return {"total": self.value_weight * value, "value": value}
-        weights = v.softmax(dim=1) if self.weighting == "teacher" else 1 / z.shape[1]
+        weights = v.softmax(dim=-1) if self.weighting == "teacher" else 1 / z.shape[-1]
         squares = self._squares(student, teacher)
-        derivative = (weights * squares).sum(dim=1).mean() / 2
+        if self.exact:
+            squares = squares.flatten(z.dim()).sum(dim=-1)
+        derivative = averaged((weights * squares).sum(dim=-1), batch) / 2
         inputs = single(batch.inputs)[0].numel()
         total = self.value_weight * value + self.derivative_weight / inputs * derivative
         return {"total": total, "value": value, "derivative": derivative}
 
     def _squares(self, student: Signals, teacher: Signals | None) -> Tensor:
-        """Squared differences [batch, classes], summed over an input's numbers or estimated."""
-        difference = student[self._compared] - signal_of(teacher, self._compared)
-        squares = difference.square()
-        return squares.flatten(2).sum(dim=2) if self.exact else squares
+        """Squared differences [batch, classes, *input], or [batch, classes] along a direction."""
+        return (student[self._compared] - signal_of(teacher, self._compared)).square()

@@ -4,10 +4,10 @@ total = -sum_i ((1 - s) [i = y] + s / classes) log softmax(z)_i
 """
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, logits_of, number, targets_of
+from kdistill.losses.divergence import cross_entropy
+from kdistill.losses.loss import Loss, averaged, logits_of, number
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 
@@ -34,8 +34,8 @@ class HardLabels(Loss):
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         logits = logits_of(student)
-        true = F.cross_entropy(logits, targets_of(batch))
+        true = cross_entropy(logits, batch)
         if not self._smooths:
             return {"total": true}
-        uniform = -logits.log_softmax(dim=1).mean()
+        uniform = -averaged(logits.log_softmax(dim=-1), batch)
         return {"total": true + self.label_smoothing * (uniform - true)}

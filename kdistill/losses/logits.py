@@ -9,7 +9,7 @@ classes (Hinton et al. 2015, section 2.1).
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, logits_of
+from kdistill.losses.loss import Loss, averaged, logits_of
 from kdistill.signals.signals import Signals
 
 
@@ -20,4 +20,4 @@ class Logits(Loss):
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         difference = logits_of(student) - logits_of(teacher)
-        return {"total": 0.5 * difference.square().sum(dim=1).mean()}
+        return {"total": 0.5 * averaged(difference.square().sum(dim=-1), batch)}

@@ -78,6 +78,22 @@ def targets_of(batch: Batch) -> Tensor:
     return single(batch.targets)
 
 
+def averaged(values: Tensor, batch: Batch) -> Tensor:
+    """The mean of `values` [batch, *positions, ...] over what counts: everything, or under
+    `batch.mask` the positions that it names; 0 where it names none.
+
+    >>> batch = Batch(torch.zeros(2, 3), mask=torch.tensor([[True, True], [True, False]]))
+    >>> averaged(torch.tensor([[1.0, 2.0], [6.0, 100.0]]), batch)
+    tensor(3.)
+    """
+    mask = batch.mask
+    if mask is None:
+        return values.mean()
+    if values.dim() > mask.dim():
+        values = values.flatten(mask.dim()).mean(dim=-1)
+    return torch.where(mask, values, 0.0).sum() / mask.sum().clamp_min(1)
+
+
 def number(name: str, value: float, low: float, above: bool = False) -> Tensor:
     """`value` as a scalar for a buffer; ValueError unless value >= low (> low if `above`)."""
     if not (value > low if above else value >= low) or value == float("inf"):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kdistill.data.batch import Batch
 from kdistill.data.randomness import normal, purpose_of, uniform
-from kdistill.losses.loss import Loss, logits_of, number
+from kdistill.losses.loss import Loss, averaged, logits_of, number
 from kdistill.signals.signals import Signals
 
 SIDES = ("teacher", "student")
@@ -67,10 +67,11 @@ class NoisyLogits(Loss):
             v = self.noisy(v, batch)
         else:
             z = self.noisy(z, batch)
-        return {"total": 0.5 * (z - v).square().sum(dim=1).mean()}
+        return {"total": 0.5 * averaged((z - v).square().sum(dim=-1), batch)}
 
     def noisy(self, logits: Tensor, batch: Batch) -> Tensor:
-        """(1 + xi) * logits [batch, classes] of the samples chosen; the others bit for bit."""
+        """(1 + xi) * logits [batch, *positions, classes] of the samples chosen; the others bit for
+        bit."""
         if batch.key is None:
             raise TypeError("noise is drawn from the samples' keys, and the batch has none")
         first = batch.key[:1]  # speaks for the minibatch
@@ -78,6 +79,7 @@ class NoisyLogits(Loss):
         if self.random_sigma:
             share = uniform(first, 1, SIGMA).to(sigma)
             sigma = LEAST_SIGMA + (sigma - LEAST_SIGMA) * share
-        xi = normal(first if self.draw == "minibatch" else batch.key, logits.shape[1], NOISE)
-        chosen = uniform(batch.key, 1, CHOSEN) < self.alpha
+        key = first if self.draw == "minibatch" else batch.key
+        xi = normal(key, logits[0].numel(), NOISE).view(-1, *logits.shape[1:])
+        chosen = (uniform(batch.key, 1, CHOSEN) < self.alpha).view(-1, *[1] * (logits.dim() - 1))
         return torch.where(chosen, logits * (1 + sigma * xi.to(logits)), logits)

@@ -7,11 +7,10 @@ in balance with the hard ones, so that T can be swept with hard_weight left alon
 """
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
-from kdistill.losses.divergence import kl_at_temperature
-from kdistill.losses.loss import Loss, logits_of, number, targets_of
+from kdistill.losses.divergence import cross_entropy, kl_at_temperature
+from kdistill.losses.loss import Loss, averaged, logits_of, number
 from kdistill.signals.signals import Signals
 
 
@@ -36,8 +35,9 @@ class SoftTargets(Loss):
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         z, v = logits_of(student), logits_of(teacher)
-        terms = {"soft": self.temperature**2 * kl_at_temperature(z, v, self.temperature).mean()}
+        kl = averaged(kl_at_temperature(z, v, self.temperature), batch)
+        terms = {"soft": self.temperature**2 * kl}
         if not self.needs_targets:
             return {"total": terms["soft"], **terms}
-        terms["hard"] = F.cross_entropy(z, targets_of(batch))
+        terms["hard"] = cross_entropy(z, batch)
         return {"total": terms["soft"] + self.hard_weight * terms["hard"], **terms}

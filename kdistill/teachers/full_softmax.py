@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from kdistill.data.batch import Batch
-from kdistill.losses.divergence import kl_at_temperature
-from kdistill.losses.loss import Loss, logits_of, number, targets_of
+from kdistill.losses.divergence import cross_entropies, kl_at_temperature
+from kdistill.losses.loss import Loss, averaged, logits_of, number, targets_of
 from kdistill.signals.signals import Signals
 
 
@@ -31,9 +30,10 @@ class FullSoftmax(Loss):
         self.register_buffer("classes", torch.tensor(classes))
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        z, v, labels = logits_of(student), logits_of(teacher), targets_of(batch)
-        own = torch.isin(labels, self.classes)
-        hard = F.cross_entropy(z, labels, reduction="none")
+        z, v = logits_of(student), logits_of(teacher)
+        own = torch.isin(targets_of(batch), self.classes)
+        hard = cross_entropies(z, batch)
         soft = self.temperature**2 * kl_at_temperature(z, v, self.temperature)
-        hard, soft = torch.where(own, hard, 0.0).mean(), torch.where(own, 0.0, soft).mean()
+        hard = averaged(torch.where(own, hard, 0.0), batch)
+        soft = averaged(torch.where(own, 0.0, soft), batch)
         return {"total": hard + soft, "hard": hard, "soft": soft}

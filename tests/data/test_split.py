@@ -5,11 +5,13 @@ import torch
 
 from kdistill.data.batch import Examples
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import Array
 from kdistill.data.split import check_validation, resident, split
+from kdistill.data.streams import EpochStream, in_order
 from kdistill.errors import UserError
 
 EXAMPLES = Examples(torch.arange(50).view(50, 1), torch.arange(50) % 3, torch.arange(50) + 7)
-PLAN = DatasetPlan("toy", "files", (1,), ("a", "b", "c"), 40, 10, 2, 52)
+PLAN = DatasetPlan("toy", "files", Array((1,), torch.uint8), ("a", "b", "c"), 40, 10, 2, 52)
 
 
 def test_the_parts_are_disjoint_complete_and_in_file_order() -> None:
@@ -20,6 +22,21 @@ def test_the_parts_are_disjoint_complete_and_in_file_order() -> None:
         assert torch.equal(part.inputs[:, 0], part.index - 7)  # type: ignore[index]
         assert torch.equal(part.targets, (part.index - 7) % 3)
         assert part.index.tolist() == sorted(part.index.tolist())
+
+
+@pytest.mark.parametrize("validation", [10, None])
+def test_every_example_has_a_place_of_its_own(validation: int | None) -> None:
+    """Held-out examples count in the training set that they come from."""
+    arrays = torch.zeros(50, 1, dtype=torch.uint8), torch.arange(50) % 3
+    made = resident(PLAN, arrays, arrays, validation or arrays, 0)
+    assert [made.train.part, made.test.part] == ["train", "test"]
+    assert made.validation.part == ("train" if validation else "validation")
+    parts = [made.train, made.validation, made.test]
+    places = [(part.part, int(index)) for part in parts for index in part.index]
+    assert len({*places}) == len(places) == sum(map(len, parts))
+    (batch,) = in_order(made.validation, 50, torch.device("cpu"))
+    assert batch.part == made.validation.part
+    assert next(EpochStream(made.test, 5, 0, torch.device("cpu"))).part == "test"
 
 
 def test_the_seed_decides() -> None:

@@ -199,6 +199,22 @@ def test_inputs_with_names_come_as_each_would_alone(
     assert [len(batch) for batch in several] == [len(batch) for batch in named]
 
 
+@pytest.mark.parametrize("world", [1, 2, 3, 7])
+def test_a_mask_goes_with_its_example_and_says_what_each_process_shares(world: int) -> None:
+    mask = torch.rand(N, 3, generator=torch.Generator().manual_seed(0)) < INDEX[:, None] / 200
+    mask[:9] = False
+    examples = Examples(PICTURES, LABELS, INDEX, mask=mask)
+    streams = [EpochStream(examples, 4, 3, CPU).shared(rank, world) for rank in range(world)]
+    for _ in range(2 * len(streams[0])):
+        parts = [next(stream) for stream in streams]
+        for part in parts:
+            assert torch.equal(part.mask, mask[(part.index - 100) // 3])
+        weights = [int(part.weight) for part in parts]
+        whole = max(sum(weights), 1)
+        assert [part.share for part in parts] == pytest.approx([each / whole for each in weights])
+    assert torch.equal(torch.cat([batch.mask for batch in in_order(examples, 4, CPU)]), mask)
+
+
 def test_a_loader_may_yield_inputs_with_names() -> None:
     batch = next(LoaderStream([(NAMED, LABELS)], CPU, 4).shared(1, 2))
     assert torch.equal(batch.inputs["place"], INDEX[N // 2 :])

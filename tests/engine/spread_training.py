@@ -42,6 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
     "best": {"optimizer": SGD, "keep": "best", "count": 51},
     "loader": {"optimizer": SGD, "count": 51},
     "stored": {"optimizer": SGD, "count": 51},
+    "masked": {"optimizer": SGD, "count": 51},
 }
 
 
@@ -52,7 +53,7 @@ class Sines:
 
     def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
         self.asked += len(batch)
-        return Signals({ANSWER: torch.sin(3 * batch.inputs[:, :3])})
+        return Signals({ANSWER: torch.sin(3 * batch.inputs[..., :3])})
 
 
 class KilledAt(ResumePoint):
@@ -78,7 +79,12 @@ def train(
     inputs = torch.randn(count, 6, generator=generator, dtype=dtype)
     examples = Examples(inputs, inputs[:, :3].argmax(1), torch.arange(count))
     torch.manual_seed(1)
-    student = MLP([9], (6,), 3, max_norm=max_norm).to(dtype)
+    student: nn.Module = MLP([9], (6,), 3, max_norm=max_norm).to(dtype)
+    if name == "masked":  # an answer at each of four positions, of which some inputs have none
+        inputs = torch.randn(count, 4, 6, generator=generator, dtype=dtype)
+        mask = torch.rand(count, 4, generator=generator) < torch.arange(count)[:, None] / count
+        examples = Examples(inputs, inputs[..., :3].argmax(2), torch.arange(count), mask=mask)
+        student = nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 3)).to(dtype)
     objective, told, teacher = Objective(student, SoftTargets(2.0, 0.5)), [], Sines()
     fit = Fit(**{"epochs": 3, "batch_size": 8, **options})
     process = Process("cpu", "fp32", strategy=strategy).start()

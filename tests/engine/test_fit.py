@@ -193,6 +193,24 @@ def test_terms_are_means_over_samples(examples: Examples) -> None:
     assert ended.training == {"accuracy": pytest.approx(right)}
 
 
+def test_terms_are_means_over_the_positions_that_count(examples: Examples) -> None:
+    frozen = {"_target_": "torch.optim.SGD", "lr": 0.0}
+    inputs = examples.inputs.view(10, 5, -1)
+    targets = examples.targets.view(10, 5)
+    mask = torch.rand(10, 5, generator=torch.Generator().manual_seed(0)) < 0.5
+    mask[3:6] = False  # whole batches, too
+    positions = Examples(inputs, targets, torch.arange(10), mask=mask)
+    events: list[Any] = []
+    student = nn.Linear(6, 3)
+    keys = {"epochs": 1, "optimizer": frozen, "listener": events.append, "batch_size": 1}
+    fitted(positions, student, **keys)
+    (ended,) = (event for event in events if isinstance(event, EpochEnded))
+    logits, labels = student(inputs)[mask], targets[mask]
+    assert ended.terms["total"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
+    right = (logits.argmax(1) == labels).float().mean().item()
+    assert ended.training == {"accuracy": pytest.approx(right)}
+
+
 def test_without_labels_no_training_accuracy_is_told(examples: Examples) -> None:
     events: list[Any] = []
 

@@ -24,7 +24,7 @@ from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 
 CLASSES = 10
-KEYS = sample_keys(0, 0, torch.arange(6))
+KEYS = sample_keys(0, 0, torch.arange(24))
 
 
 def config_of(option: str) -> dict[str, Any]:
@@ -81,28 +81,30 @@ VARIANTS = list(variants())
 
 def everything(logits: Tensor, needs: frozenset[Signal] | None = None) -> Signals:
     """All signals, or those needed, of a model with these logits; derivatives are made up."""
-    slopes = logits.log_softmax(dim=1)
+    slopes = logits.log_softmax(dim=-1)
     made = {
         ANSWER: logits,
         SLOPES: slopes,
-        INPUT_GRADIENTS: slopes[:, :, None] * torch.tensor([1.0, -2.0, 0.5]).double(),
+        INPUT_GRADIENTS: slopes[..., None] * torch.tensor([1.0, -2.0, 0.5]).double(),
     }
     return Signals({signal: made[signal] for signal in (made if needs is None else needs)})
 
 
 class Case:
-    """Random logits of a student and a teacher, and labels."""
+    """Random logits [batch, *positions, classes] of a student and a teacher, and labels."""
 
-    def __init__(self, batch: int = 6, classes: int = CLASSES) -> None:
+    mask: Tensor | None = None
+
+    def __init__(self, batch: int = 6, positions: tuple[int, ...] = ()) -> None:
         torch.manual_seed(0)
-        self.student = torch.randn(batch, classes, dtype=torch.float64)
-        self.teacher = 2 * torch.randn(batch, classes, dtype=torch.float64)
-        self.labels = torch.randint(classes, (batch,))
+        self.student = torch.randn(batch, *positions, CLASSES, dtype=torch.float64)
+        self.teacher = 2 * torch.randn(batch, *positions, CLASSES, dtype=torch.float64)
+        self.labels = torch.randint(CLASSES, (batch, *positions))
 
     def total(self, loss: Loss, student: Tensor | None = None, teacher: Tensor | None = None):
         said = self.student if student is None else student
         taught = self.teacher if teacher is None else teacher
-        batch = Batch(torch.zeros(len(said), 1), self.labels, key=KEYS[: len(said)])
+        batch = Batch(torch.zeros(len(said), 1), self.labels, mask=self.mask, key=KEYS[: len(said)])
         return loss.double()(everything(said), everything(taught), batch)["total"]
 
     def gradient(self, loss: Loss, student: Tensor | None = None, teacher: Tensor | None = None):
@@ -210,7 +212,45 @@ def test_the_loss_reads_only_what_it_says_it_needs(config: dict[str, Any]) -> No
     loss, case = build(config).double(), Case()
     taught = everything(case.teacher, loss.teacher_needs) if loss.teacher_needs else None
     labels = case.labels if loss.needs_targets else None
-    batch = Batch(torch.zeros(len(case.student), 1), labels, key=KEYS)
+    batch = Batch(torch.zeros(len(case.student), 1), labels, key=KEYS[: len(case.student)])
     terms = loss(everything(case.student, loss.student_needs), taught, batch)
     assert torch.equal(terms["total"], case.total(loss))
     assert all(term.ndim == 0 and term.isfinite() for term in terms.values())
+
+
+MASK = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 1, 0], [1, 0, 1, 0], [0] * 4])
+
+
+def masked() -> Case:
+    case = Case(positions=(4,))
+    case.mask = MASK.bool()
+    return case
+
+
+@pytest.mark.parametrize("config", VARIANTS)
+def test_masked_positions_change_nothing(config: dict[str, Any]) -> None:
+    loss, case, other = build(config), masked(), masked()
+    for changed_there in (other.student, other.teacher):
+        changed_there[~other.mask] += 100 * torch.randn(CLASSES, dtype=torch.float64)
+    other.labels[~other.mask] = -1  # as padding has it
+    assert torch.equal(case.total(loss), other.total(loss))
+    gradients = [one.gradient(loss) for one in (case, other)]
+    assert torch.equal(*gradients)
+    assert not gradients[0][~case.mask].any()
+    case.mask = torch.zeros_like(MASK).bool()
+    assert float(case.total(loss)) == 0
+    assert not case.gradient(loss).any()
+
+
+@pytest.mark.parametrize("config", VARIANTS)
+def test_a_position_counts_as_a_case_of_its_own(config: dict[str, Any]) -> None:
+    """Of losses that draw nothing from a case's key."""
+    loss, case, alone = build(config), masked(), Case(len(MASK[MASK > 0]))
+    alone.student, alone.teacher = case.student[case.mask], case.teacher[case.mask]
+    alone.labels = case.labels[case.mask]
+    if "noisy" not in str(config) or loss.laws >= {"zero_at_equality"}:
+        torch.testing.assert_close(case.total(loss), alone.total(loss))
+    case.mask = torch.ones_like(MASK).bool()
+    everywhere = case.total(loss)
+    case.mask = None
+    torch.testing.assert_close(case.total(loss), everywhere)

@@ -22,6 +22,18 @@ def test_each_half_has_its_own_targets() -> None:
     torch.testing.assert_close(terms["total"], terms["hard"] + terms["soft"])
 
 
+def test_positions_count_under_a_mask() -> None:
+    z, v = torch.randn(2, 3, 2, 6, dtype=torch.float64)
+    labels, mask = torch.tensor([[0, 5], [2, 3], [1, -1]]), torch.tensor([[True, True]] * 3)
+    mask[2, 1] = False
+    loss = FullSoftmax([0, 2], 5.0).double()
+    terms = loss(Signals({ANSWER: z}), Signals({ANSWER: v}), Batch(z, labels, mask=mask))
+    flat = loss(
+        Signals({ANSWER: z[mask]}), Signals({ANSWER: v[mask]}), Batch(z[mask], labels[mask])
+    )
+    torch.testing.assert_close(terms, flat)
+
+
 def test_the_generalist_is_left_alone_on_own_examples() -> None:
     """What it says of them is not looked at, and gets no gradient."""
     z, labels = torch.randn(3, 6), torch.tensor([1, 1, 4])
