@@ -1,12 +1,13 @@
 """StoredAnswers: a frozen teacher is asked once about each distinct input, and its answers reused.
 
-One file per signal, a row per input with its position in the data set, kept in the cache: over
+A RowFile per signal, a row per input with its position in the data set, kept in the cache: over
 epochs, students, temperatures and the jobs of a sweep. Inputs asked about once are never asked
-about again.
+about again, and answers are written as they come, so that an interrupted collection goes on.
 """
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from kdistill import ranks
-from kdistill.artifacts.arrays import read_tensors
-from kdistill.artifacts.files import fingerprint, make_folder, write_json, write_tensors
+from kdistill.artifacts.files import fingerprint, make_folder, write_json
+from kdistill.artifacts.row_file import RowFile
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import in_order
 from kdistill.errors import UserError
@@ -25,7 +26,9 @@ from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers, Signals
 
 BATCH = 512  # inputs per question
-RESIDENT_BYTES = 2 << 30  # larger arrays are looked up in the memory-mapped file
+Block = tuple[Tensor, Tensor]  # positions [k] int64, and a row for each [k, ...]
+NOTHING: Block = (torch.zeros(0, dtype=torch.int64), torch.zeros(0))
+RESIDENT_BYTES = 2 << 30  # larger arrays are not copied to the device, but looked up in the file
 # of all answers of a teacher; larger ones are better asked for again and again. Logits of ImageNet
 # are 5.1 GB, the input gradients of CIFAR-10 6.1 GB
 STORED_BYTES = 6 * 10**9
@@ -73,6 +76,7 @@ class StoredAnswers:
         self.reused = 0
         self._rows: dict[Signal, Tensor] = {}  # [known, ...]
         self._place: dict[Signal, Tensor] = {}  # [positions] int64, the row of each; or -1
+        self._files: dict[Signal, RowFile] = {}
         self._listener: Listener = silent
 
     def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
@@ -117,47 +121,64 @@ class StoredAnswers:
         self.asked = max(self.asked, len(missing))
         self.reused = len(examples) - self.asked
         if len(missing):
-            new, values = self._asked(examples.take(missing[ranks.part(len(missing))]), need)
-            rows = torch.cat([rows, values]) if len(index) else values
-            index = torch.cat([index, new])
-            if self.folder and ranks.first():
-                write_tensors(self._file(need), {"index": index, "rows": rows})
-        fits = rows.numel() * rows.element_size() <= RESIDENT_BYTES
-        if self.folder and not fits:
-            ranks.agree(None)  # written by now
-            index, rows = self._read(need)  # as a memory-mapped file
+            if self.folder and not len(index) and ranks.first():
+                self._files[need].remove()  # of no use
+            blocks = self._asked(examples, missing, need)
+            index, rows = self._kept(need, blocks, len(missing))
         place = torch.full((int(examples.index.max()) + 1,), -1)  # as far as anybody asks
         known = (index < len(place)).nonzero()[:, 0]
         place[index[known]] = known
+        fits = rows.numel() * rows.element_size() <= RESIDENT_BYTES
         self._rows[need] = rows.to(self.device) if fits else rows
         self._place[need] = place.to(self._rows[need].device)
 
-    def _asked(self, examples: Examples, need: Signal) -> tuple[Tensor, Tensor]:
-        """Index [n] and answers [n, ...] about `examples` and those of the other processes."""
-        self._listener(StageStarted("signals", steps=len(examples)))
-        found, done = [], 0
-        for batch in in_order(examples, BATCH, self.device):
-            value = self.teacher.answer(batch, frozenset({need}))[need].cpu()
-            found.append((batch.index.cpu(), value))  # type: ignore[union-attr]
-            done += len(batch)
+    def _kept(self, need: Signal, blocks: Iterator[Block], count: int) -> Block:
+        """What the store holds once `blocks` of `count` rows are added: mapped, with a folder."""
+        if not self.folder:
+            return _gathered(blocks, count)
+        file = self._files[need]
+        if ranks.first():
+            with file.appending() as append:
+                for index, rows in blocks:
+                    append(index, rows)
+        else:
+            deque(blocks, maxlen=0)  # the first process writes them
+        ranks.agree(None)
+        return file.read(verified=False)
+
+    def _asked(self, examples: Examples, missing: Tensor, need: Signal) -> Iterator[Block]:
+        """Index [k] and answers [k, ...] about the `missing` rows, block by block: this process
+        asks about its part, and hears what the others were answered."""
+        self._listener(StageStarted("signals", steps=len(missing)))
+        batches, done = self._batches(examples, missing[ranks.part(len(missing))]), 0
+        largest = -(-len(missing) // ranks.world())  # of the parts
+        for _ in range(0, largest, BATCH):
+            found, batch = None, next(batches, None)
+            if batch is not None and batch.index is not None:
+                value = self.teacher.answer(batch, frozenset({need}))[need]
+                found = batch.index.cpu(), value.detach().cpu()
+            for block in ranks.gathered(found):
+                if block is not None:
+                    done += len(block[0])
+                    yield block
             self._listener(Progress("signals", done))
-        every = [pair for part in ranks.gathered(found) for pair in part]
-        return torch.cat([index for index, _ in every]), torch.cat([value for _, value in every])
 
-    def _read(self, need: Signal) -> tuple[Tensor, Tensor]:
+    def _batches(self, examples: Examples, chosen: Tensor) -> Iterator[Batch]:
+        """The examples at `chosen`; resident ones are copied a batch at a time."""
+        resident = isinstance(examples.inputs, (Tensor, Mapping))
+        for part in torch.split(chosen, BATCH) if resident else (chosen,):
+            yield from in_order(examples.take(part), BATCH, self.device)
+
+    def _read(self, need: Signal) -> Block:
         """Positions [known] int64 and their rows [known, ...] of floats; none when damaged."""
-        nothing = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
-        if self.folder is None or not self._file(need).is_file():
-            return nothing
+        if self.folder is None:
+            return NOTHING
+        file = self._files[need] = RowFile(self.folder, need.name)
         try:
-            return _paired(self._file(need))
-        except (UserError, KeyError) as error:
+            return file.read()
+        except UserError as error:
             self._listener(Warned(f"stored answers are asked for again ({error})"))
-            return nothing
-
-    def _file(self, need: Signal) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{need.name}.safetensors"
+            return NOTHING
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -177,11 +198,12 @@ class StoredAnswers:
             lock.release()
 
 
-def _paired(file: Path) -> tuple[Tensor, Tensor]:
-    """Positions and rows in `file`; UserError or KeyError for what does not belong together."""
-    stored = read_tensors(file)
-    index, rows = stored["index"], stored["rows"]
-    fits = index.dtype == torch.int64 and index.shape == rows.shape[:1] != ()
-    if not (fits and rows.is_floating_point() and (index >= 0).all()):
-        raise UserError(f"{file}: damaged; it does not hold a row of floats for each position")
+def _gathered(blocks: Iterator[Block], count: int) -> Block:
+    """The `count` rows of all blocks, in memory; no more than a block is there twice."""
+    index, rows, start = torch.empty(count, dtype=torch.int64), torch.empty(0), 0
+    for positions, values in blocks:
+        if start == 0:
+            rows = values.new_empty(count, *values.shape[1:])
+        end = start + len(positions)
+        index[start:end], rows[start:end], start = positions, values, end
     return index, rows

@@ -8,6 +8,7 @@ import torch
 
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.files import make_folder, write_tensors
+from kdistill.artifacts.row_file import RowFile
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import EpochStream, in_order
 from kdistill.events import StageEnded, Warned, silent
@@ -84,7 +85,7 @@ def test_a_few_inputs_of_a_large_file_take_a_few_rows(tmp_path: Path) -> None:
     last = Examples(torch.randn(3, 4), None, torch.tensor([59_999, 7, 30_000]))
     teacher, folder = Counting(), tmp_path / "answers"
     answers = stored(teacher, folder, last)
-    assert read_tensors(folder / "answer.safetensors")["rows"].shape == (3, 3)
+    assert (folder / "answer.rows").stat().st_size == 3 * 3 * 4
     assert torch.equal(
         answers.answer(Batch(last.inputs, index=last.index), LOGITS)[ANSWER],
         last.inputs @ teacher.weight,
@@ -189,43 +190,92 @@ def test_answers_are_kept_apart_by_what_was_asked(tmp_path: Path, examples: Exam
         {"index": torch.arange(59)},
         {"index": torch.arange(60) - 1},
         {"index": torch.arange(60.0)},
-        {"rows": torch.tensor(0.0), "index": torch.tensor(0)},
-        {"rows": torch.zeros(60, 3, dtype=torch.int64)},
+        {"index": torch.tensor(0)},
+        {"counts": torch.tensor([61])},
+        {"counts": torch.tensor([-1, 61])},
+        {"sums": torch.zeros(2, 32, dtype=torch.uint8)},
+        {"like": torch.zeros(0, 4)},
+        {"like": torch.zeros(0, 2**40)},
+        {"like": torch.zeros(0, 0)},
+        {"like": torch.zeros(0, 3, dtype=torch.int32)},
+        {"more": torch.zeros(1)},
     ],
 )
 def test_answers_that_are_none_are_asked_again(
     strange: dict[str, torch.Tensor], tmp_path: Path, examples: Examples
 ) -> None:
-    kept = {"index": torch.arange(60), "rows": torch.zeros(60, 3), **strange}
-    write_tensors(make_folder(tmp_path / "answers") / "answer.safetensors", kept)
+    stored(Counting(), tmp_path / "answers", examples)
+    file = tmp_path / "answers" / "answer.safetensors"
+    write_tensors(file, {**read_tensors(file), **strange})
     again, told = StoredAnswers(Counting(), tmp_path / "answers", CPU), []
     again.collect(examples, LOGITS, told.append)
     assert again.asked == 60
     assert any(isinstance(event, Warned) for event in told)
 
 
+def test_what_an_interrupted_collection_was_answered_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, examples: Examples
+) -> None:
+    monkeypatch.setattr(store, "BATCH", 7)
+
+    class Interrupted(Counting):
+        def answer(self, batch: Batch, needs: frozenset[Signal]) -> Signals:
+            if self.asked >= 21:
+                raise KeyboardInterrupt
+            return super().answer(batch, needs)
+
+    with pytest.raises(KeyboardInterrupt):
+        stored(Interrupted(), tmp_path / "answers", examples)
+    rows = tmp_path / "answers" / "answer.rows"
+    rows.write_bytes(rows.read_bytes() + b"a block cut short")
+    teacher = Counting()
+    answers = stored(teacher, tmp_path / "answers", examples)
+    assert (answers.asked, answers.reused, teacher.asked) == (39, 21, 39)
+    said = answers.answer(Batch(examples.inputs, index=examples.index), LOGITS)
+    torch.testing.assert_close(said[ANSWER], examples.inputs @ teacher.weight)
+    assert stored(Counting(), tmp_path / "answers", examples).reused == 60
+
+
+def test_a_store_that_grows_leaves_what_others_read_from_it_in_place(
+    tmp_path: Path, examples: Examples
+) -> None:
+    folder = tmp_path / "answers"
+    part = examples.take(torch.arange(30))
+    first = stored(Counting(), folder, part)
+    rows = folder / "answer.rows"
+    before = rows.read_bytes()
+    stored(Counting(), folder, examples)
+    assert rows.read_bytes()[: len(before)] == before
+    said = first.answer(Batch(part.inputs, index=part.index), LOGITS)
+    torch.testing.assert_close(said[ANSWER], part.inputs @ Counting().weight)
+
+
 def test_a_position_far_beyond_the_inputs_takes_no_memory(
     tmp_path: Path, examples: Examples
 ) -> None:
+    folder = make_folder(tmp_path / "answers")
     index = torch.cat([torch.arange(100), torch.tensor([2**62])])
-    kept = {"index": index, "rows": torch.arange(101.0).repeat(3, 1).T.contiguous()}
-    write_tensors(make_folder(tmp_path / "answers") / "answer.safetensors", kept)
-    answers = stored(Counting(), tmp_path / "answers", examples)
+    with RowFile(folder, "answer").appending() as append:
+        append(index, torch.arange(101.0).repeat(3, 1).T)
+    answers = stored(Counting(), folder, examples)
     assert answers.reused == 60
     said = answers.answer(Batch(examples.inputs[5:6], index=torch.tensor([5])), LOGITS)
     assert said[ANSWER].tolist() == [[5.0, 5.0, 5.0]]
 
 
+@pytest.mark.parametrize("file", ["answer.rows", "answer.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_damaged_answers_are_asked_again(tmp_path: Path, examples: Examples, damage: str) -> None:
+def test_damaged_answers_are_asked_again(
+    tmp_path: Path, examples: Examples, damage: str, file: str
+) -> None:
     stored(Counting(), tmp_path / "answers", examples)
-    file = tmp_path / "answers" / "answer.safetensors"
-    whole = bytearray(file.read_bytes())
+    path = tmp_path / "answers" / file
+    whole = bytearray(path.read_bytes())
     whole[-20] ^= 1  # a bit of one answer, or of what says which are known
-    file.write_bytes(whole[:-9] if damage == "cut" else whole)
+    path.write_bytes(whole[:-9] if damage == "cut" else whole)
     again, told = StoredAnswers(Counting(), tmp_path / "answers", CPU), []
     again.collect(examples, LOGITS, told.append)
     assert (again.asked, again.reused) == (60, 0)
     (warned,) = (event for event in told if isinstance(event, Warned))
-    assert str(file) in warned.message
+    assert str(path) in warned.message
     assert stored(Counting(), tmp_path / "answers", examples).reused == 60

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.row_file import RowFile
 from kdistill.data.batch import Batch, Dataset
 from kdistill.data.tensors import from_tensors
 from kdistill.engine.predict import predict
@@ -93,10 +93,10 @@ def test_stored_answers_teach_as_the_network_itself(context: Run, tmp_path: Path
         for left, right in pairs:
             torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
     (kept,) = (tmp_path / "answers").glob("*/answer.safetensors")
-    answers = read_tensors(kept)
+    index, rows = RowFile(kept.parent, "answer").read()
     asked = predict(stored.members[0], data.train, context().process)
-    assert torch.equal(answers["index"], data.train.index)
-    assert torch.equal(answers["rows"], asked)
+    assert torch.equal(index, data.train.index)
+    assert torch.equal(rows, asked)
 
 
 def test_the_last_answers_unless_all_do(context: Run, dataset: Dataset, tmp_path: Path) -> None:
