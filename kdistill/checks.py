@@ -142,12 +142,12 @@ def check_process(loss: Loss, fit: Fit, process: Process) -> None:
     if loss.double_backward and (sharded or process.compile):
         which = "device.strategy=fsdp" if sharded else "device.compile=true"
         raise UserError(f"loss: it needs second derivatives, which {which} cannot give; unset that")
-    if loss.needs_own and sharded:
+    if loss.needs_samples and sharded:
         raise UserError(
             "loss: it samples the student at every step, which device.strategy=fsdp cannot give; "
             "use device.strategy=ddp"
         )
-    if loss.needs_own and fit.batch_size // max(process.processes, ranks.world()) < 2:
+    if loss.needs_samples and fit.batch_size // max(process.processes, ranks.world()) < 2:
         raise UserError(
             "fit.batch_size: the student's own samples, as many as the batch has inputs, must be "
             "two or more in each process"
@@ -222,8 +222,8 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     check_normalisation(student, two, parts.transfer.last_batch(data, parts.fit.batch_size))
     row = torch.zeros(2, dtype=torch.int64)
     batch = Batch(two, row if classes else None, index=row, key=row)
-    if parts.loss.needs_own:
-        batch = replace(batch, inputs=floats(two), own=torch.tensor([False, True]))
+    if parts.loss.needs_samples:
+        batch = replace(batch, inputs=floats(two), sampled=torch.tensor([False, True]))
     check_derivatives(parts.loss, student)
     if not classes and not hasattr(inner(student), "sample"):
         raise UserError(

@@ -20,8 +20,8 @@ from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
 from kdistill.data.batch import Batch, Stream
 from kdistill.data.labels import labels_of
-from kdistill.data.own_samples import Exact, WithOwn
 from kdistill.data.spec import blank, to_yaml
+from kdistill.data.student_samples import Exact, WithSamples
 from kdistill.engine import stop
 from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
@@ -144,7 +144,7 @@ class Work:
         if teacher is None or not needs:
             return None, {"mode": "none"}
         data = parts.dataset
-        fresh = parts.transfer.fresh or parts.loss.needs_own
+        fresh = parts.transfer.fresh or parts.loss.needs_samples
         if fresh or self._size(teacher, needs) > STORED_BYTES:
             return teacher, {"mode": "live", "teacher": teacher.hash}
         stored = stored_answers(teacher, parts.transfer.examples(data), needs, self.context)
@@ -198,7 +198,7 @@ class Work:
         stream = transfer.stream(
             parts.dataset, parts.fit.batch_size, seed, parts.process.device, sampler
         )
-        return WithOwn(stream, Exact(inner(student)), seed) if loss.needs_own else stream
+        return WithSamples(stream, Exact(inner(student)), seed) if loss.needs_samples else stream
 
     def _finished(self, student: nn.Module, stage: str, file: Path) -> bool:
         """Load what was trained before an interruption; False, with a warning, when damaged."""

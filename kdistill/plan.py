@@ -114,7 +114,11 @@ def plan(config: Any, known: dict[str, Dataset] | None = None) -> Plan:
         )
         asking += estimate.asking(each.model, inputs) or 0.0
         largest = max(largest, parameters)
-    answers, needs, fresh = 0, made.loss.teacher_needs, made.transfer.fresh or made.loss.needs_own
+    answers, needs, fresh = (
+        0,
+        made.loss.teacher_needs,
+        made.transfer.fresh or made.loss.needs_samples,
+    )
     if teacher and needs:
         answers = stored_bytes(estimate.answer(trainings[0].model, needs), needs, inputs)
     if not answers:

@@ -33,7 +33,7 @@ class Batch:
     part: str = ""  # see Examples
     key: Tensor | None = None  # [batch] int64, the root of all randomness of each sample
     share: float = 1.0  # of what counts in the whole batch, where several processes divide it
-    own: Tensor | None = None  # [batch] bool: drawn from the model that is trained; None: no row
+    sampled: Tensor | None = None  # [batch] bool: rows drawn from the model that is trained
 
     def __len__(self) -> int:
         return count(self.inputs)
@@ -55,7 +55,7 @@ class Batch:
             mask=moved(self.mask, device),
             index=moved(self.index, device),
             key=moved(self.key, device),
-            own=moved(self.own, device),
+            sampled=moved(self.sampled, device),
         )
 
 

@@ -9,7 +9,7 @@ of PCD where they come from chains that go on (Tieleman 2008).
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, given, log_density_of, own
+from kdistill.losses.loss import Loss, from_stream, from_student, log_density_of
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 
@@ -19,8 +19,8 @@ class ContrastiveDivergence(Loss):
 
     teacher_needs = frozenset[Signal]()
     compares = frozenset({"density"})
-    needs_own = True
+    needs_samples = True
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         log_p = log_density_of(student)
-        return {"total": own(log_p, batch).mean() - given(log_p, batch).mean()}
+        return {"total": from_student(log_p, batch).mean() - from_stream(log_p, batch).mean()}

@@ -9,7 +9,7 @@ On the teacher's samples it is KL(p || q), the teacher's entropy apart (Papamaka
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, given, log_density_of
+from kdistill.losses.loss import Loss, from_stream, log_density_of
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 
@@ -21,4 +21,4 @@ class Likelihood(Loss):
     compares = frozenset({"density"})
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        return {"total": -given(log_density_of(student), batch).mean()}
+        return {"total": -from_stream(log_density_of(student), batch).mean()}

@@ -27,7 +27,7 @@ class Loss(nn.Module):
     # kinds of answer that its formula is about, of "classes" and "density"; empty: any
     compares: frozenset[str] = frozenset({"classes"})
     needs_targets: bool = False
-    needs_own: bool = False  # samples of the student's own in every batch: Batch.own says which
+    needs_samples: bool = False  # of the student in every batch: Batch.sampled says which rows
     double_backward: bool = False  # whether it differentiates the student before the training does
     # which of tests/laws/ it obeys; a law it does not list must fail for it
     laws: ClassVar[frozenset[str]] = frozenset()
@@ -59,16 +59,16 @@ def log_density_of(signals: Signals | None) -> Tensor:
     return signal_of(signals, ANSWER)
 
 
-def given(values: Tensor, batch: Batch) -> Tensor:
+def from_stream(values: Tensor, batch: Batch) -> Tensor:
     """The rows of `values` [batch, ...] that the stream gave."""
-    return values if batch.own is None else values[~batch.own]
+    return values if batch.sampled is None else values[~batch.sampled]
 
 
-def own(values: Tensor, batch: Batch) -> Tensor:
+def from_student(values: Tensor, batch: Batch) -> Tensor:
     """The rows of `values` [batch, ...] that are samples of the student; TypeError without any."""
-    if batch.own is None:
-        raise TypeError("the batch has no samples of the student; say so by needs_own")
-    return values[batch.own]
+    if batch.sampled is None:
+        raise TypeError("the batch has no samples of the student; say so by needs_samples")
+    return values[batch.sampled]
 
 
 def targets_of(batch: Batch) -> Tensor:

@@ -63,8 +63,8 @@ class Mixture(Loss):
         return any(loss.needs_targets for _, loss in self._each())
 
     @property
-    def needs_own(self) -> bool:  # type: ignore[override]
-        return any(loss.needs_own for _, loss in self._each())
+    def needs_samples(self) -> bool:  # type: ignore[override]
+        return any(loss.needs_samples for _, loss in self._each())
 
     @property
     def double_backward(self) -> bool:  # type: ignore[override]

@@ -9,7 +9,7 @@ which leaves its mean as it is, is the mean over the other samples of the batch.
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, log_density_of, own
+from kdistill.losses.loss import Loss, from_student, log_density_of
 from kdistill.signals.signals import Signals
 
 
@@ -17,11 +17,11 @@ class ReverseKL(Loss):
     """`kl` is KL(q || p) - log Z in nats; the value of `total` means nothing, its gradient does."""
 
     compares = frozenset({"density"})
-    needs_own = True
+    needs_samples = True
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        log_q = own(log_density_of(student), batch)
-        excess = (log_q - own(log_density_of(teacher), batch)).detach()
+        log_q = from_student(log_density_of(student), batch)
+        excess = (log_q - from_student(log_density_of(teacher), batch)).detach()
         count = len(excess)
         beyond = (excess - excess.mean()) * (count / max(count - 1, 1))  # excess - mean of others
         return {"total": (beyond * log_q).mean(), "kl": excess.mean()}

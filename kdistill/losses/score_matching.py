@@ -9,7 +9,7 @@ the constant that p~ lacks drops out.
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, given, signal_of
+from kdistill.losses.loss import Loss, from_stream, signal_of
 from kdistill.signals.score import SCORE
 from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
@@ -24,5 +24,5 @@ class ScoreMatching(Loss):
     double_backward = True
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
-        difference = given(student[SCORE] - signal_of(teacher, SCORE), batch).flatten(1)
+        difference = from_stream(student[SCORE] - signal_of(teacher, SCORE), batch).flatten(1)
         return {"total": 0.5 * difference.square().sum(dim=1).mean()}

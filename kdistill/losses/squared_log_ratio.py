@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kdistill.data.batch import Batch
-from kdistill.losses.loss import Loss, given, log_density_of, own
+from kdistill.losses.loss import Loss, from_stream, from_student, log_density_of
 from kdistill.signals.signals import Signals
 
 MEMORY = 0.99  # of the running mean, a step
@@ -29,15 +29,16 @@ class SquaredLogRatio(Loss):
         estimated = isinstance(constant, str)
         if estimated and constant not in ("learned", "student"):
             raise ValueError(f"constant must be a number, learned or student, got {constant}")
-        self.estimated, self.needs_own = estimated, constant == "student"
+        self.estimated, self.needs_samples = estimated, constant == "student"
         value = float("nan") if estimated else float(constant)
         self.register_buffer("constant", torch.tensor(value))
 
     def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> dict[str, Tensor]:
         ratio = log_density_of(teacher) - log_density_of(student)
         if self.estimated and self.training:
-            now = (own(ratio, batch) if self.needs_own else given(ratio, batch)).detach().mean()
+            chosen = from_student if self.needs_samples else from_stream
+            now = chosen(ratio, batch).detach().mean()
             kept = torch.where(self.constant.isnan(), now, self.constant)
             self.constant.copy_(MEMORY * kept + (1 - MEMORY) * now)
-        difference = self.constant - given(ratio, batch)
+        difference = self.constant - from_stream(ratio, batch)
         return {"total": 0.5 * difference.square().mean(), "constant": self.constant.clone()}

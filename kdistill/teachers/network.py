@@ -225,7 +225,7 @@ class NetworkTeacher:
                 "teacher.loss: it compares with a teacher, and a teacher has none; "
                 "use loss@teacher.loss=hard_labels"
             )
-        if loss.needs_own:
+        if loss.needs_samples:
             raise UserError(
                 "teacher.loss: it learns from samples of the model, which only teacher=rbm draws; "
                 "use loss@teacher.loss=likelihood"

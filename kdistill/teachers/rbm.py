@@ -13,8 +13,8 @@ from kdistill.artifacts.files import fingerprint
 from kdistill.artifacts.rbm_file import read_rbm
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Batch, Dataset, Examples, Stream
-from kdistill.data.own_samples import WithOwn
 from kdistill.data.spec import shape_of
+from kdistill.data.student_samples import WithSamples
 from kdistill.data.tree import single
 from kdistill.engine.fit import Validate
 from kdistill.engine.process import Process
@@ -125,7 +125,7 @@ class RBMTeacher(NetworkTeacher):
         data = super().stream(examples, batch_size, process, augmentation)
         model = inner(self.network)
         assert isinstance(model, RBM)
-        return WithOwn(data, Chains(model, self.sweeps, self.chains), self.seed)
+        return WithSamples(data, Chains(model, self.sweeps, self.chains), self.seed)
 
     def taught_by(self, examples: Examples, loss: Loss, context: Context) -> None:
         """Nobody."""

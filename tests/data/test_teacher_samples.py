@@ -6,8 +6,8 @@ from torch import Tensor
 
 from kdistill.data.binarised import Binarised
 from kdistill.data.digits import Digits
-from kdistill.data.own_samples import Exact, WithOwn
 from kdistill.data.streams import EpochStream
+from kdistill.data.student_samples import Exact, WithSamples
 from kdistill.data.teacher_samples import TeacherSamples
 from kdistill.data.transfer import TrainingSet
 from kdistill.errors import UserError
@@ -64,8 +64,8 @@ def test_each_sample_is_another() -> None:
 def test_it_goes_on_exactly(done: int) -> None:
     how = TeacherSamples(chains=40, burn_in=2, sweeps=1)
 
-    def begun() -> WithOwn:
-        return WithOwn(stream(Bits(), how), Exact(Exactly()), seed=5)
+    def begun() -> WithSamples:
+        return WithSamples(stream(Bits(), how), Exact(Exactly()), seed=5)
 
     undisturbed, interrupted, resumed = begun(), begun(), begun()
     for _ in range(done):
@@ -74,7 +74,7 @@ def test_it_goes_on_exactly(done: int) -> None:
     for _ in range(5):
         expected, found = next(undisturbed), next(resumed)
         assert torch.equal(expected.inputs, found.inputs)
-        assert torch.equal(expected.own, found.own)
+        assert torch.equal(expected.sampled, found.sampled)
 
 
 def test_processes_divide_the_samples_of_one() -> None:
@@ -89,10 +89,10 @@ def test_processes_divide_the_samples_of_one() -> None:
 
 def test_own_samples_stand_behind_the_data() -> None:
     data = EpochStream(DATA.train, 20, 0, CPU)
-    made = WithOwn(EpochStream(DATA.train, 20, 0, CPU), Exact(Exactly()), seed=0)
+    made = WithSamples(EpochStream(DATA.train, 20, 0, CPU), Exact(Exactly()), seed=0)
     expected, found = next(data), next(made)
     assert torch.equal(found.inputs[:20], expected.inputs.float() / 255)
-    assert found.own.tolist() == [False] * 20 + [True] * 20
+    assert found.sampled.tolist() == [False] * 20 + [True] * 20
     assert set(found.inputs.unique().tolist()) == {0.0, 1.0}
     assert found.targets is found.index is None
     assert made.fresh

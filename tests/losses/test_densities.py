@@ -20,17 +20,19 @@ from kdistill.signals.signals import Signals
 
 LOG_Q = torch.tensor([-1.0, -2.0, -4.0], dtype=torch.float64)
 LOG_P = torch.tensor([3.0, 1.0, 2.0], dtype=torch.float64)
-OWN = torch.tensor([False, False, True])
+SAMPLED = torch.tensor([False, False, True])
 
 
-def terms(loss: Loss, log_q: Tensor = LOG_Q, log_p: Tensor = LOG_P, own: Tensor | None = OWN):
-    batch = Batch(torch.zeros(len(log_q), 1), own=own)
+def terms(
+    loss: Loss, log_q: Tensor = LOG_Q, log_p: Tensor = LOG_P, sampled: Tensor | None = SAMPLED
+):
+    batch = Batch(torch.zeros(len(log_q), 1), sampled=sampled)
     return loss(Signals({ANSWER: log_q}), Signals({ANSWER: log_p}), batch)
 
 
 def test_likelihood_counts_the_rows_of_the_stream() -> None:
     assert float(terms(Likelihood())["total"]) == 1.5
-    assert float(terms(Likelihood(), own=None)["total"]) == pytest.approx(7 / 3)
+    assert float(terms(Likelihood(), sampled=None)["total"]) == pytest.approx(7 / 3)
 
 
 def test_contrastive_divergence_is_own_minus_given() -> None:
@@ -63,12 +65,12 @@ def test_a_constant_from_the_students_samples_is_a_lower_bound() -> None:
     rows = torch.tensor([0] + [1] * 2 + [2] * 7)
     given = torch.tensor([0, 1, 2])
     states = torch.cat([given, rows])
-    own = torch.arange(13) >= 3
+    sampled = torch.arange(13) >= 3
     loss = SquaredLogRatio("student").double()
-    constant = float(terms(loss, log_q[states], log_p[states], own)["constant"])
+    constant = float(terms(loss, log_q[states], log_p[states], sampled)["constant"])
     kl = float((log_q.exp() * (log_q - log_p.log_softmax(0))).sum())
     assert constant == pytest.approx(torch.tensor(8.0).log().item() - kl, rel=1e-6)
-    assert loss.needs_own
+    assert loss.needs_samples
 
 
 def test_a_wrong_constant_is_refused() -> None:
@@ -107,14 +109,14 @@ def test_scores_are_compared_number_by_number() -> None:
 def test_in_a_mixture_each_term_has_its_rows() -> None:
     parts = {"given": (2.0, Likelihood()), "own": (0.5, ReverseKL())}
     mixture = Mixture({name: {"weight": w, "loss": each} for name, (w, each) in parts.items()})
-    assert mixture.needs_own
-    assert not Mixture({"a": {"weight": 1, "loss": Likelihood()}}).needs_own
+    assert mixture.needs_samples
+    assert not Mixture({"a": {"weight": 1, "loss": Likelihood()}}).needs_samples
     found = terms(mixture.double())
     assert float(found["given.total"]) == 1.5
     assert float(found["own.kl"]) == -4 - 2
     assert float(found["total"]) == pytest.approx(2 * 1.5 + 0.5 * float(found["own.total"]))
 
 
-def test_own_samples_are_not_made_up() -> None:
+def test_samples_of_the_student_are_not_made_up() -> None:
     with pytest.raises(TypeError, match="no samples of the student"):
-        terms(ReverseKL(), own=None)
+        terms(ReverseKL(), sampled=None)

@@ -162,7 +162,7 @@ def test_gibbs_is_repeatable_and_leaves_its_inputs() -> None:
 def contrastive(rbm: RBM, data: Tensor, negative: Tensor) -> Tensor:
     """The loss that trains it, with `negative` as its own samples."""
     inputs = torch.cat([data, negative])
-    batch = Batch(inputs, own=torch.arange(len(inputs)) >= len(data))
+    batch = Batch(inputs, sampled=torch.arange(len(inputs)) >= len(data))
     return ContrastiveDivergence()(Signals({ANSWER: rbm(inputs)}), None, batch)["total"]
 
 

@@ -1,4 +1,4 @@
-"""WithOwn: batches, each followed by samples of the model that is trained on them."""
+"""WithSamples: batches, each followed by samples of the model that is trained on them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from kdistill.data.batch import Batch, Stream
 from kdistill.data.randomness import derived
-from kdistill.data.tree import floats, joined, single
+from kdistill.data.tree import count, floats, joined, single
 
 
 class Draw(Protocol):
-    """Samples for a batch; what it remembers between two batches is in its state."""
+    """Draws samples for one batch after the other; chains that go on between them are its state."""
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """For a batch of floats."""
+        """Samples [any number, *input] for a batch of floats."""
         ...
 
     def state_dict(self) -> dict[str, Any]: ...
@@ -24,8 +24,8 @@ class Draw(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
-class WithOwn:
-    """The batches of `stream` with what `draw` gives for each appended; `own` says which rows.
+class WithSamples:
+    """The batches of `stream`, each with the samples that `draw` gives for it behind its rows.
 
     Random numbers depend on `seed`, the step and the process alone.
     """
@@ -45,14 +45,15 @@ class WithOwn:
     def __next__(self) -> Batch:
         batch = next(self._stream)
         batch = replace(batch, inputs=floats(batch.inputs))
+        # a name that the random numbers follow from: with another text they would be others
         purpose = f"own samples, step {self._step}, process {self._rank}"
         generator = torch.Generator(single(batch.inputs).device)
         generator.manual_seed(derived(self._seed, purpose))
-        drawn = self._draw(batch, generator)
+        samples = self._draw(batch, generator)
         self._step += 1
-        return appended(batch, drawn)
+        return appended(batch, samples)
 
-    def shared(self, rank: int, world: int) -> "WithOwn":
+    def shared(self, rank: int, world: int) -> "WithSamples":
         """Itself, from now on giving each of `world` processes its part of every batch."""
         self._stream, self._rank = self._stream.shared(rank, world), rank
         return self
@@ -90,11 +91,9 @@ class Exact:
         """Nothing."""
 
 
-def appended(batch: Batch, drawn: Tensor) -> Batch:
-    """`batch` of floats and the rows `drawn`, which have no targets, index or key."""
+def appended(batch: Batch, samples: Tensor) -> Batch:
+    """`batch` of floats and the rows `samples`, which have no targets, index or key."""
     inputs = single(batch.inputs)
-    own = torch.arange(len(inputs) + len(drawn), device=inputs.device) >= len(inputs)
-    whole = joined([inputs, drawn.view(-1, *inputs.shape[1:]).to(inputs)])
-    return replace(
-        batch, inputs=whole, targets=None, mask=None, index=None, part="", key=None, own=own
-    )
+    both = joined([inputs, samples.view(-1, *inputs.shape[1:]).to(inputs)])
+    sampled = torch.arange(count(both), device=inputs.device) >= len(inputs)
+    return Batch(both, share=batch.share, sampled=sampled)
