@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
 from torch import Tensor, nn
 
 from kdistill.artifacts.arrays import read_tensors
+from kdistill.artifacts.cache_lock import cache_lock
 from kdistill.artifacts.environment import versions
-from kdistill.artifacts.files import fingerprint, make_folder, write_tensors
+from kdistill.artifacts.files import fingerprint, write_tensors
 from kdistill.engine.predict import predict
 from kdistill.errors import UserError
 from kdistill.events import Warned
@@ -56,8 +56,7 @@ class HeldOut:
         name = fingerprint(teacher.hash, data.fingerprint, part, precision)
         folder, weights = cache / "answers" / name, network.state_dict()
         file = folder / f"{fingerprint([*weights], *weights.values(), versions())}.safetensors"
-        make_folder(folder)
-        with FileLock(f"{folder}.lock"):
+        with cache_lock(folder):
             if file.is_file():
                 try:
                     return self._stored(file, part)

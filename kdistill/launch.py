@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from kdistill import ranks
+from kdistill.artifacts.configs import resume_command, weights_outside
 from kdistill.artifacts.files import write_text
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.run_folder import RunFolder
@@ -40,7 +41,7 @@ def run_in_processes(config: Any, folder: Path, listener: Listener) -> Result:
     with kept.locked():
         kept.begin(plain)
         write_text(kept.config, yaml.safe_dump(plain, sort_keys=False))
-    _launch(processes, folder)
+    _launch(processes, folder, plain)
     return Result.read(kept.finished().result)
 
 
@@ -51,7 +52,7 @@ def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _launch(processes: int, folder: Path) -> None:
+def _launch(processes: int, folder: Path, plain: dict[str, Any]) -> None:
     """Do as `torchrun --standalone --nproc-per-node N -m kdistill resume --no-report FOLDER`."""
     # seconds of imports, which a run in one process does without
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -72,7 +73,8 @@ def _launch(processes: int, folder: Path) -> None:
     )
     try:
         elastic_launch(config, sys.executable)(
-            "-m", "kdistill", "resume", "--no-report", str(folder)
+            *("-m", "kdistill", "resume", "--no-report", str(folder)),
+            *weights_outside(plain, folder),
         )
     except ChildFailedError as failed:
         codes = [failure.exitcode for failure in failed.failures.values()]
@@ -80,7 +82,7 @@ def _launch(processes: int, folder: Path) -> None:
         if not told:
             raise UserError(
                 f"one of {processes} processes ended early (exit code {codes[0]}; -9 often means "
-                f"that memory ran out); mend that, then: kdistill resume {folder}"
+                f"that memory ran out); mend that, then: {resume_command(plain, folder)}"
             ) from None
         raise ProcessesFailed(min(told)) from None
     except SignalException as signalled:

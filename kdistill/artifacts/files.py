@@ -25,6 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     sibling = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with told(path):
+        sibling.unlink(missing_ok=True)  # a link of this name would be written through
         try:
             yield sibling
             with sibling.open("rb") as written:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from kdistill.artifacts.configs import first_difference, read_config
 from kdistill.artifacts.files import make_folder, told, write_text
+from kdistill.artifacts.links import refuse_link, refuse_links_below
 from kdistill.errors import Occupied, UserError
 
 
@@ -115,11 +116,35 @@ class RunFolder:
         """A line of JSON for each warning told: {message}."""
         return self.work / "warnings.jsonl"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works in the folder."""
+        return self.path / ".lock"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "train.log"
+
+    @property
+    def words(self) -> Path:
+        """A folder: the composed config, Hydra's own, and the words that the person typed."""
+        return self.path / ".hydra"
+
+    def refuse_links(self) -> None:
+        """UserError where a name that a run uses here is a link, a pipe or a device."""
+        names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
+        for name in names:
+            refuse_link(getattr(self, name))
+        for folder in (self.work, self.words):
+            refuse_links_below(folder)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Work alone in the folder, which is made; Occupied while another process works there."""
-        lock = FileLock(make_folder(self.path) / ".lock", timeout=0)
-        with told(self.path / ".lock"):
+        make_folder(self.path)
+        self.refuse_links()
+        lock = FileLock(self.lock, timeout=0)
+        with told(self.lock):
             try:
                 lock.acquire()
             except Timeout:
@@ -136,7 +161,9 @@ class RunFolder:
         """Whether the run of `config` lies here, finished or not. Device and cache may differ.
 
         Occupied when a run of another config does; one that has failed is out of the way.
+        UserError for links in it.
         """
+        self.refuse_links()
         if not self.config.is_file() or not config:
             other = not config and self.config.is_file() and read_config(self.config)
             if self.result.is_file() or other:
@@ -162,8 +189,9 @@ class RunFolder:
         else:
             self._clear()
         self.failed.unlink(missing_ok=True)
-        for half_written in self.path.rglob(".*.tmp"):
-            half_written.unlink()
+        for folder in (self.path, self.words, self.work):
+            for half_written in folder.glob(".*.tmp"):
+                half_written.unlink()
         make_folder(self.work)
 
     def _clear(self) -> None:
@@ -181,9 +209,10 @@ class RunFolder:
         shutil.rmtree(self.work, ignore_errors=True)
 
     def finished(self) -> "RunFolder":
-        """Itself; UserError when it is not the folder of a finished run."""
+        """Itself; UserError when it is not the folder of a finished run, or has links in it."""
         if not self.path.is_dir():
             raise UserError(f"{self.path}: no such run folder")
+        self.refuse_links()
         if not self.result.is_file():
             why = "the run failed" if self.failed.is_file() else "the run is not finished"
             raise UserError(f"{self.path}: no result.json, {why}")

@@ -14,7 +14,10 @@ from kdistill.errors import UserError
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state in a .safetensors file, a run folder (its student) or a .pt/.pth; no code runs."""
-    file = RunFolder(path).student if path.is_dir() else path
+    file = path
+    if path.is_dir():
+        RunFolder(path).refuse_links()
+        file = RunFolder(path).student
     state = read_tensors(file) if file.suffix == ".safetensors" else read_saved(file)
     for wrapper in ("state_dict", "model"):  # what training scripts wrap their weights in
         if isinstance(state, dict) and isinstance(state.get(wrapper), Mapping):
@@ -83,6 +86,7 @@ def student_config(path: Path) -> dict[str, Any] | None:
         if not path.exists():
             raise UserError(f"{path}: no such file or run folder")
         return None
+    RunFolder(path).refuse_links()
     file = RunFolder(path).student_config
     if not file.is_file():
         raise UserError(

@@ -111,7 +111,8 @@ def keep_words(cfg: DictConfig, folder: Path) -> None:
     from kdistill.artifacts.files import make_folder, write_text  # imports torch
     from kdistill.artifacts.run_folder import RunFolder
 
-    kept, notes = RunFolder(folder), folder / ".hydra"
+    kept, notes = RunFolder(folder), RunFolder(folder).words
+    kept.refuse_links()
     if kept.config.is_file() and not kept.failed.is_file():
         return
     hydra = HydraConfig.get()

@@ -1,15 +1,19 @@
 """Log lines, warnings, tracebacks and what Hydra prints quote files, too: here printable."""
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
-from logging import LogRecord, setLogRecordFactory
+from logging import FileHandler, LogRecord, setLogRecordFactory
+from pathlib import Path
 from traceback import format_exception
 from types import TracebackType
 from typing import Any
 
+from kdistill.artifacts.links import refuse_link
+from kdistill.errors import UserError
 from kdistill.printable import printable
 
 TRACEBACK = 20_000  # characters
@@ -27,6 +31,17 @@ class Line(LogRecord):
     def getMessage(self) -> str:
         """The message, its lines and the room that tabs take left as they are."""
         return printable(super().getMessage().expandtabs(), lines=True)
+
+
+class RunLog(FileHandler):
+    """train.log. What would go through a link there, or into a pipe, goes nowhere."""
+
+    def _open(self) -> Any:
+        try:
+            refuse_link(Path(self.baseFilename))
+        except UserError:  # which the command tells
+            return open(os.devnull, "w")
+        return super()._open()
 
 
 def traceback_of(error: BaseException) -> str:

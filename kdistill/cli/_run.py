@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kdistill import ranks
+from kdistill.artifacts.configs import read_config, resume_command
 from kdistill.artifacts.files import write_json
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.cli._screen import screen
@@ -71,8 +72,8 @@ def failing_into(folder: Path, where: Whereabouts, hint: bool = True) -> Iterato
     except Stopped as stopped:
         if hint and ranks.talks() and RunFolder(folder).config.is_file():
             stage = f" in {where.stage}" if where.stage else ""
-            how = f"go on with: kdistill resume {folder}"
-            print(printable(f"kdistill: {stopped}{stage}; {how}"), file=sys.stderr)
+            command = resume_command(read_config(RunFolder(folder).config), folder)
+            print(printable(f"kdistill: {stopped}{stage}; go on with: {command}"), file=sys.stderr)
         raise
     except Exception as error:
         if requested():  # what follows when another process of the run has stopped first

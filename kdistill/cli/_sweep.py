@@ -1,5 +1,6 @@
 """Where a sweep (-m) keeps its jobs: all in one folder, each in one named by its overrides."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ class OneFolder(Callback):  # type: ignore[misc,unused-ignore]
         """Each job composes its own config, and must find the folder's name settled there."""
         folder = str(config.hydra.sweep.dir)
         OneFolder.begun = Path(folder)
+        if os.path.islink(noted := os.path.join(folder, "multirun.yaml")):
+            os.unlink(noted)  # Hydra would write through it
         quoted = folder.replace("'", r"\'")
         with open_dict(config):
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")

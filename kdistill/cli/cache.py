@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from kdistill.artifacts.links import refuse_links_below
 from kdistill.artifacts.text import read_json
 from kdistill.cli._arguments import Parser
 from kdistill.errors import UserError
@@ -43,8 +44,9 @@ def main(argv: list[str]) -> int:
 
 
 def entries() -> Iterator[Entry]:
-    """Everything that is stored, oldest first within its kind."""
+    """Everything that is stored, oldest first within its kind; UserError for links."""
     for kind, name in KINDS.items():
+        refuse_links_below(cache_folder() / kind)
         folders = [path for path in (cache_folder() / kind).glob("*") if path.is_dir()]
         yield from sorted((_entry(path, kind, name) for path in folders), key=lambda e: e.created)
 

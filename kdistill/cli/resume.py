@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdistill.cli._arguments import Parser
+from kdistill.cli._log import RunLog
 from kdistill.errors import UserError
 
 
@@ -19,23 +20,31 @@ def main(argv: list[str]) -> int:
         nargs="*",
         default=[],
         metavar="device.KEY=VALUE",
-        help="carry it out otherwise, e.g. device.processes=1; equal then but for rounding",
+        help="carry it out otherwise, e.g. device.processes=1; equal then but for rounding; and "
+        "teacher.weights=PATH repeats from where the run reads weights outside of its folder",
     )
     parser.add_argument("--no-report", action="store_true", help="do not print it at the end")
     args = parser.parse_args(argv)
 
-    from kdistill.artifacts.configs import read_config
+    from kdistill.artifacts.configs import read_config, resume_command, weights_outside
     from kdistill.artifacts.run_folder import RunFolder
     from kdistill.cli._run import execute
     from kdistill.config.check import check_kept
 
     folder = RunFolder(args.run)
+    folder.refuse_links()
     if not folder.config.is_file():
         raise UserError(f"{args.run}: no run to go on with; it holds no {folder.config.name}")
     config = read_config(folder.config)
     check_kept(config, folder.config)
-    config = overridden(config, args.overrides)
-    with logged_to(args.run / "train.log"):
+    outside = weights_outside(config, args.run)
+    if not (folder.result.is_file() or {*outside} <= {*args.overrides}):
+        raise UserError(
+            f"{args.run}: its config reads weights outside of the run folder, which only you may "
+            f"name; if you know them: {resume_command(config, args.run)}"
+        )
+    config = overridden(config, [word for word in args.overrides if word not in outside])
+    with logged_to(folder.log):
         execute(config, args.run, report=not args.no_report)
     return 0
 
@@ -43,7 +52,7 @@ def main(argv: list[str]) -> int:
 @contextmanager
 def logged_to(file: Path) -> Iterator[None]:
     """Go on with the log that Hydra began."""
-    log, handler = logging.getLogger("kdistill"), logging.FileHandler(file, delay=True)
+    log, handler = logging.getLogger("kdistill"), RunLog(file, delay=True)
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from kdistill import ranks
-from kdistill.artifacts.files import fingerprint, make_folder, write_json
+from kdistill.artifacts.cache_lock import cache_lock
+from kdistill.artifacts.files import fingerprint, write_json
 from kdistill.artifacts.row_file import RowFile
 from kdistill.data.batch import Batch, Examples
 from kdistill.data.streams import in_order
@@ -186,8 +186,7 @@ class StoredAnswers:
         if self.folder is None:
             yield
             return
-        make_folder(self.folder)
-        lock = FileLock(f"{self.folder}.lock")
+        lock = cache_lock(self.folder)
         if ranks.first():
             lock.acquire()
         try:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import nn
 
 from kdistill import ranks
+from kdistill.artifacts.cache_lock import cache_lock
 from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import (
     fingerprint,
-    make_folder,
     write_json,
     write_tensors,
 )
@@ -140,9 +139,9 @@ class NetworkTeacher:
         if folder is None:
             self._train(context)
             return
-        make_folder(folder)
+        lock = cache_lock(folder)
         # jobs of a sweep side by side: one trains, the others wait
-        with FileLock(f"{folder}.lock") if ranks.first() else nullcontext():
+        with lock if ranks.first() else nullcontext():
             kept = ranks.decided((folder / "teacher.json").is_file)
             if kept and self._reused(folder, context.listener):
                 return

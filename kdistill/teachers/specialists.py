@@ -9,7 +9,8 @@ from typing import Any, Literal
 from torch import nn
 
 from kdistill import ranks
-from kdistill.artifacts.files import fingerprint, make_folder, write_json
+from kdistill.artifacts.cache_lock import cache_lock
+from kdistill.artifacts.files import fingerprint, write_json
 from kdistill.artifacts.result import Table
 from kdistill.artifacts.text import read_json
 from kdistill.config.build import build
@@ -137,8 +138,8 @@ class Specialists:
         if file:
             about = {"description": f"{len(sets)} sets of the classes of {data.name}", "sets": sets}
             created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-            make_folder(file.parent)
-            write_json(file, {**about, "seconds": took, "created": created})
+            with cache_lock(file.parent):
+                write_json(file, {**about, "seconds": took, "created": created})
         sizes = ", ".join(str(len(each)) for each in sets)
         context.listener(StageEnded("teacher clusters", took, note=f"sets of {sizes} classes"))
         return sets

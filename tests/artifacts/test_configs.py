@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from kdistill.artifacts.configs import ABSENT, differences, first_difference, read_config
+from kdistill.artifacts.configs import (
+    ABSENT,
+    differences,
+    first_difference,
+    read_config,
+    resume_command,
+    weights_outside,
+)
 from kdistill.errors import UserError
 
 
@@ -28,6 +35,17 @@ def test_a_key_that_an_older_kdistill_lacked_and_that_is_left_null_makes_no_othe
     assert first_difference({"seed": 1}, {"seed": 1, "repair": None}) == ""
     assert first_difference({"seed": 1}, {"seed": 1, "repair": "prior"}) != ""
     assert first_difference({"seed": 1, "repair": "prior"}, {"seed": 1, "repair": None}) != ""
+
+
+def test_weights_outside_are_those_that_do_not_lie_in_the_run_folder(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "run" / "a.pt", tmp_path / "run" / ".." / "b.pt"
+    for path, count in ((inside, 0), (outside, 1), ("c.pt", 1), (None, 0), (3, 0)):
+        teacher = {"weights": path if isinstance(path, int | None) else str(path)}
+        assert len(weights_outside({"teacher": teacher}, tmp_path / "run")) == count
+    assert weights_outside({"teacher": None}, tmp_path) == weights_outside({}, tmp_path) == []
+    assert resume_command({"teacher": {"path": "my b.npz"}}, Path("run")) == (
+        "kdistill resume run 'teacher.path=my b.npz'"
+    )
 
 
 @pytest.mark.parametrize("text", ["a: [1", "- 1", "\x00", ""])

@@ -77,6 +77,7 @@ def _read(folder: RunFolder) -> Job:
     overrides: dict[str, str] = {}
     config: dict[str, Any] = {}
     try:
+        folder.refuse_links()
         overrides = _overrides(_words(folder.path))
         config = _config(folder)
         result = Result.read(folder.result) if folder.result.is_file() else None
