@@ -220,8 +220,14 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     data, classes = parts.dataset, len(parts.dataset.classes)
     two = blank(data.inputs, 2)
     check_normalisation(student, two, parts.transfer.last_batch(data, parts.fit.batch_size))
-    row = torch.zeros(2, dtype=torch.int64)
-    batch = Batch(two, row if classes else None, index=row, key=row)
+    row, mask = torch.zeros(2, dtype=torch.int64), data.train.mask
+    batch = Batch(
+        two,
+        None if data.targets is None else blank(data.targets, 2),
+        mask=None if mask is None else mask.new_ones(2, *mask.shape[1:]),
+        index=row,
+        key=row,
+    )
     if parts.loss.needs_samples:
         batch = replace(batch, inputs=floats(two), sampled=torch.tensor([False, True]))
     check_derivatives(parts.loss, student)

@@ -74,9 +74,8 @@ def judged(
         file.write_bytes(bytes(10))
     rows = torch.arange(test)
     examples = Examples(STATES[rows % len(STATES)], None, rows)
-    dataset = Dataset(
-        "bits", "memory", "bits", Array((BITS,)), (), examples, examples.take(rows[:0]), examples
-    )
+    parts = examples, examples.take(rows[:0]), examples
+    dataset = Dataset("bits", "memory", "bits", Array((BITS,), below=2), None, (), *parts)
     counts = {"samples": 4000, "sweeps": 64, "annealed_chains": 100, "temperatures": 300}
     parts = Parts(
         dataset=change(dataset),
@@ -331,7 +330,7 @@ def test_data_that_are_no_bits_are_refused(odd: float) -> None:
     rows, inputs = torch.arange(4), torch.zeros(4, 3)
     inputs[2, 1] = odd
     fine, broken = (Examples(each, None, rows) for each in (torch.zeros(4, 3), inputs))
-    dataset = Dataset("bits", "memory", "bits", (3,), (), fine, fine, broken)
+    dataset = Dataset("bits", "memory", "bits", Array((3,), below=2), None, (), fine, fine, broken)
     with pytest.raises(
         UserError, match=f"the test data of a density must be 0 and 1, they hold {odd:g}"
     ):

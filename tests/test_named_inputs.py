@@ -20,7 +20,7 @@ from torch import nn
 
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.plan import DatasetPlan
-from kdistill.data.spec import Array
+from kdistill.data.spec import Array, one_of
 
 SPEC = {"tokens": Array((5,), torch.int64, below=20), "picture": Array((1, 2, 2), torch.uint8)}
 
@@ -40,7 +40,8 @@ class Texts:
 
     def load(self):
         train, held, test = examples(120, 0, "texts"), examples(30, 1), examples(60, 2)
-        return Dataset("texts", "files", "f1", SPEC, ("a", "b", "c"), train, held, test)
+        names = ("a", "b", "c")
+        return Dataset("texts", "files", "f1", SPEC, one_of(names), names, train, held, test)
 
 
 class Bag(nn.Module):

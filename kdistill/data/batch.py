@@ -110,6 +110,7 @@ class Dataset:
     source: str  # files | download | bundled | memory
     fingerprint: str  # hash of the bytes and of the split
     inputs: Spec  # of one input
+    targets: Spec | None  # of its target; None: there is nothing to be right about
     classes: tuple[str, ...]  # names in the order of the labels
     train: Examples
     validation: Examples

@@ -42,6 +42,7 @@ class Binarised:
             name="binarised",
             fingerprint=name,
             inputs=_bits_of(whole.inputs),
+            targets=None,
             classes=(),
             train=replace(self._bits(whole.train, "train"), origin=name),
             validation=self._bits(whole.validation, "validation"),

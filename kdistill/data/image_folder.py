@@ -10,7 +10,7 @@ from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.pictures import Pictures
 from kdistill.data.plan import DatasetPlan
-from kdistill.data.spec import Array
+from kdistill.data.spec import Array, one_of
 from kdistill.data.split import check_validation, held_out, split
 from kdistill.errors import UserError
 
@@ -66,6 +66,7 @@ class ImageFolder:
             source=plan.source,
             fingerprint=name,
             inputs=plan.inputs,
+            targets=one_of(plan.classes),
             classes=plan.classes,
             train=replace(train, origin=name),
             validation=validation,

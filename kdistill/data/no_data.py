@@ -37,4 +37,4 @@ class NoData:
         empty = Examples(blank(plan.inputs, 0), None, torch.arange(0))
         name = fingerprint("no data", shape_of(plan.inputs))
         parts = empty, empty, empty
-        return Dataset(plan.name, plan.source, name, plan.inputs, (), *parts, plan.note)
+        return Dataset(plan.name, plan.source, name, plan.inputs, None, (), *parts, plan.note)

@@ -9,6 +9,7 @@ from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.labels import label_of, labels_of
 from kdistill.data.plan import DatasetPlan, DataSource
+from kdistill.data.spec import one_of
 from kdistill.errors import UserError
 
 
@@ -51,6 +52,7 @@ class SomeClasses:
             whole,
             name="some_classes",
             fingerprint=name,
+            targets=one_of(names),
             classes=names,
             train=replace(train, origin=name),
             validation=validation,

@@ -11,7 +11,7 @@ Traceback (most recent call last):
 kdistill.errors.UserError: inputs.tokens are int64 [4] each, they must be int64 [3]
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeAlias
@@ -40,6 +40,11 @@ class Array:
 
 
 Spec: TypeAlias = Array | Mapping[str, Array]
+
+
+def one_of(classes: Sequence[str]) -> Array | None:
+    """Of a target that is one of `classes`; None where there are none."""
+    return Array((), torch.int64, below=len(classes)) if classes else None
 
 
 def blank(spec: Spec, count: int) -> Tree:

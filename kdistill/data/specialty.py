@@ -11,6 +11,7 @@ from torch import Tensor
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.halves import halves
 from kdistill.data.labels import labels_of
+from kdistill.data.spec import one_of
 from kdistill.errors import UserError
 
 
@@ -40,9 +41,11 @@ class Specialty:
                 f"{', '.join(dataset.classes[each] for each in self.classes)}; use fewer clusters"
             )
         names = [dataset.classes[each] for each in self.classes]
+        classes = (*names, "(dustbin)") if self.dustbin else dataset.classes
         return replace(
             dataset,
-            classes=(*names, "(dustbin)") if self.dustbin else dataset.classes,
+            targets=one_of(classes),
+            classes=classes,
             train=self._relabelled(dataset.train),
             validation=self._relabelled(self._half(dataset.validation)),
         )

@@ -8,6 +8,7 @@ from torch import Tensor
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.plan import DatasetPlan
+from kdistill.data.spec import one_of
 from kdistill.errors import UserError
 
 Part = tuple[Tensor, Tensor | None]  # inputs [n, ...] and labels [n] int64
@@ -73,6 +74,7 @@ def resident(
         source=plan.source,
         fingerprint=name,
         inputs=plan.inputs,
+        targets=one_of(plan.classes),
         classes=plan.classes,
         train=replace(kept, origin=name),
         validation=held,

@@ -10,7 +10,7 @@ from kdistill.data.batch import Dataset, Examples
 from kdistill.data.log_mel import check_mels, frames_in, log_mel, need_speech
 from kdistill.data.plan import DatasetPlan
 from kdistill.data.recordings import TRAIN, Recording, archive_of, recordings, shortfall
-from kdistill.data.spec import Array
+from kdistill.data.spec import Array, one_of
 from kdistill.data.split import check_validation, drawn, held_out
 from kdistill.data.torchvision_sets import check_source, expected, obtain
 
@@ -84,6 +84,7 @@ class SpokenDigitFrames:
             source=source,
             fingerprint=name,
             inputs=plan.inputs,
+            targets=one_of(plan.classes),
             classes=plan.classes,
             train=replace(examples, origin=name),
             validation=validation,

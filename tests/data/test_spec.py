@@ -1,9 +1,16 @@
 """Specs: what examples are made of, and what is said of those that are made otherwise."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
+from kdistill.data.batch import Dataset
+from kdistill.data.binarised import Binarised
+from kdistill.data.digits import Digits
+from kdistill.data.some_classes import SomeClasses
 from kdistill.data.spec import Array, Spec, blank, check_like, numbers, spec_of
+from kdistill.data.specialty import Specialty
 from kdistill.data.tree import Tree, count
 from kdistill.errors import UserError
 
@@ -54,3 +61,28 @@ def test_other_examples_are_refused_by_the_name_of_the_array(
 ) -> None:
     with pytest.raises(UserError, match=message):
         check_like("mine", tree, spec)
+
+
+def _seen_by_a_specialist() -> Dataset:
+    return Specialty((1, 3)).seen(Digits(100, 0).load())
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        Digits(100, 0).load,
+        Binarised(Digits(100, 0)).load,
+        SomeClasses(Digits(100, 0), [7, 8]).load,
+        _seen_by_a_specialist,
+    ],
+)
+def test_a_data_set_is_what_its_specs_say(load: Callable[[], Dataset]) -> None:
+    dataset = load()
+    for part in (dataset.train, dataset.validation):
+        check_like("inputs", part.inputs, dataset.inputs)
+        if dataset.targets is None:
+            assert part.targets is None
+            assert dataset.inputs.below == len(part.inputs.unique()) == 2
+        else:
+            check_like("targets", part.targets, dataset.targets)
+            assert int(part.targets.max()) < dataset.targets.below == len(dataset.classes)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from kdistill.data.batch import Dataset, Examples
+from kdistill.data.spec import Array, one_of
 from kdistill.data.spoken_digit_frames import CLASSES, states
 from kdistill.errors import UserError
 from kdistill.measures.classification import Classification
@@ -22,7 +23,17 @@ def examples(digits: list[int], frames: list[int]) -> Examples:
 
 
 def dataset(part: Examples) -> Dataset:
-    return Dataset("tiny", "memory", "f", (1,), CLASSES, part, part.take(torch.arange(0)), part)
+    return Dataset(
+        "tiny",
+        "memory",
+        "f",
+        Array((1,)),
+        one_of(CLASSES),
+        CLASSES,
+        part,
+        part.take(torch.arange(0)),
+        part,
+    )
 
 
 TEN = examples(list(range(10)), [5, 9, 3, 4, 40, 7, 6, 21, 3, 8])
