@@ -6,7 +6,6 @@ line that names it. YAML makes plain values alone: no dates, no bytes, no object
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable
@@ -24,6 +23,7 @@ DEPTH = 100  # lists and mappings inside each other, aliases followed
 NODES = 100_000  # values of a YAML document, aliases followed
 LOW, HIGH = -(1 << 63), (1 << 64) - 1  # of whole numbers: what 64 bits hold, signed or not
 LONGEST = 100  # characters of a number
+GREATEST = 1e100  # of fractions in JSON: figures are of float32, and an axis overflows near 1e308
 UNFIT = re.compile("[\0\ud800-\udfff]")  # in no name of a file, and not to be printed
 _BRACKETS = re.compile(r'["\[\]{}]')
 _STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)  # matches anywhere, if only nothing
@@ -71,8 +71,8 @@ def parse_json(text: str, finite: bool = True) -> Any:
     finite: refuse NaN and infinity.
     """
     _check_depth(text)
-    fraction = _finite if finite else float  # which reads "NaN" and "Infinity" as well
-    value = json.loads(text, parse_int=_whole, parse_float=fraction, parse_constant=fraction)
+    constant = _fraction if finite else float  # which reads "NaN" and "Infinity"
+    value = json.loads(text, parse_int=_whole, parse_float=_fraction, parse_constant=constant)
     _check_texts(value)
     return value
 
@@ -180,10 +180,10 @@ def _whole(text: str) -> int:
     return number
 
 
-def _finite(text: str) -> float:
+def _fraction(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:LONGEST]} is no number of JSON")
+    if not abs(number) <= GREATEST:  # nor NaN
+        raise ValueError(f"{text[:LONGEST]} is no number of JSON, or none that a run writes")
     return number
 
 

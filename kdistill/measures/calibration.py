@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BINS = 15
+BINS, MOST_BINS = 15, 10_000
 RESAMPLES = 200
 
 

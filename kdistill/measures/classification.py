@@ -7,7 +7,7 @@ from torch import Tensor
 
 from kdistill.artifacts.result import Measure
 from kdistill.data.batch import Dataset
-from kdistill.measures.calibration import BINS, calibration_error
+from kdistill.measures.calibration import BINS, MOST_BINS, calibration_error
 from kdistill.measures.intervals import normal, wilson
 
 MAIN = ("errors", "accuracy", "nll", "brier", "ece")
@@ -19,7 +19,7 @@ class Classification:
     """Measures of a classifier on n cases, each with its 95 % interval, computed in float64.
 
     main: the measure that decides, one of errors, accuracy, nll, brier, ece.
-    bins: of the calibration error, >= 1.
+    bins: of the calibration error, from 1 to 10,000.
     """
 
     needs_targets = True
@@ -28,8 +28,8 @@ class Classification:
     def __init__(self, main: str = "errors", bins: int = BINS) -> None:
         if main not in self.mains:
             raise ValueError(f"main must be one of {', '.join(self.mains)}, got {main}")
-        if bins < 1:
-            raise ValueError(f"bins must be >= 1, got {bins}")
+        if not 1 <= bins <= MOST_BINS:
+            raise ValueError(f"bins must be from 1 to {MOST_BINS}, got {bins}")
         self.main = main
         self.bins = bins
 

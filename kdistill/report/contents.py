@@ -16,8 +16,10 @@ from kdistill.artifacts.run_arrays import (
     read_samples,
 )
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.measures.calibration import BINS
+from kdistill.measures.calibration import BINS, MOST_BINS
 from kdistill.printable import NAME, printable
+
+COLDEST, HOTTEST, MOST_TEMPERATURES = 1e-3, 1e4, 20  # that a chart shows
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,12 @@ class Contents:
         """Of the calibration error: measure.bins."""
         measure = self.config.get("measure")
         bins = measure.get("bins") if isinstance(measure, dict) else None
-        return bins if isinstance(bins, int) and bins >= 1 else BINS
+        return bins if type(bins) is int and 1 <= bins <= MOST_BINS else BINS
 
     @property
     def temperatures(self) -> list[float]:
-        """Every temperature that the loss names, ascending."""
-        return sorted(set(_temperatures(self.config.get("loss"))))
+        """Every temperature that the loss names and a chart can show, ascending."""
+        return sorted(set(_temperatures(self.config.get("loss"))))[:MOST_TEMPERATURES]
 
     @property
     def classes(self) -> list[str]:
@@ -76,7 +78,7 @@ def _temperatures(node: Any) -> Iterator[float]:
     """Of a node of the config and of all below it."""
     if isinstance(node, dict):
         value = node.get("temperature")
-        if isinstance(value, (int, float)) and value > 0:
+        if isinstance(value, (int, float)) and COLDEST <= value <= HOTTEST:
             yield float(value)
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     for child in children:

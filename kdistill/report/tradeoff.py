@@ -5,7 +5,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from kdistill.artifacts.result import Measure, Result
+from kdistill.artifacts.result import Measure, ModelResult, Result
 from kdistill.report import numbers
 from kdistill.report.charts import COLOURS, MARKERS, Chart, draw, label
 from kdistill.report.comparison import MODELS, title
@@ -19,9 +19,7 @@ Points = dict[str, Point]  # by model
 def tradeoff(result: Result) -> Chart | None:
     """Scatter with 95 % intervals; None unless two models have a cost."""
     points: Points = {
-        name: (model.cost.parameters, model.measures[result.main])
-        for name in MODELS
-        if (model := result.models.get(name)) and model.cost and result.main in model.measures
+        name: point for name in MODELS if (point := _point(result.models.get(name), result))
     }
     if len(points) < 2:
         return None
@@ -62,11 +60,16 @@ def _apart(sizes: list[int]) -> list[int]:
 
 def _members(result: Result) -> list[Point]:
     teacher = result.models.get("teacher")
-    return [
-        (member.cost.parameters, member.measures[result.main])
-        for member in (teacher.members if teacher else ())
-        if member.cost and result.main in member.measures
-    ]
+    found = (_point(member, result) for member in (teacher.members if teacher else ()))
+    return [point for point in found if point]
+
+
+def _point(model: ModelResult | None, result: Result) -> Point | None:
+    """None where it has no place: a model of no parameters has none on this axis."""
+    if model is None or model.cost is None or result.main not in model.measures:
+        return None
+    size = model.cost.parameters
+    return (size, model.measures[result.main]) if size > 0 else None
 
 
 def _plot_members(axes: Axes, members: list[Point]) -> None:

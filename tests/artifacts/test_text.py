@@ -84,6 +84,7 @@ IN_JSON = {
     "NaN": "[NaN]",
     "infinity": "[-Infinity]",
     "too large a number": "[1e999]",
+    "a number that no run writes": "[-1e101]",
     "empty": "",
     "escapes without end": '"' + '\\"' * 100_000,
     "brackets without end": '["' * 100_000,

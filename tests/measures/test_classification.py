@@ -132,5 +132,5 @@ def test_ten_thousand_cases_take_half_a_second() -> None:
 def test_refuses_values_out_of_range() -> None:
     with pytest.raises(ValueError, match="main must be one of errors, .* got f1"):
         Classification("f1")
-    with pytest.raises(ValueError, match="bins must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="bins must be from 1 to 10000, got 0"):
         Classification(bins=0)

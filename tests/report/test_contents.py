@@ -22,12 +22,18 @@ def test_bins_are_those_of_the_config(folder: RunFolder) -> None:
     assert configured(folder, "measure: {bins: 7}").bins == 7
     for config in ("measure: {main: errors}", "measure: {bins: many}", "measure: null", "{}"):
         assert configured(folder, config).bins == 15
+    for bins in ("0", "1000000000", "true", "1.5"):
+        assert configured(folder, f"measure: {{bins: {bins}}}").bins == 15
 
 
 def test_temperatures_are_all_that_the_loss_names(folder: RunFolder) -> None:
     assert read(folder).temperatures == [8.0]
     mixture = "{terms: {a: {loss: {temperature: 4}}, b: {loss: {temperature: 1.5}}, c: {}}}"
     assert configured(folder, f"loss: {mixture}").temperatures == [1.5, 4.0]
+    extreme = "{a: {temperature: 1e-300}, b: {temperature: 1.0e+300}, c: {temperature: 0.001}}"
+    assert configured(folder, f"loss: {extreme}").temperatures == [0.001]
+    many = ", ".join(f"a{place}: {{temperature: {place + 1}}}" for place in range(30))
+    assert configured(folder, f"loss: {{{many}}}").temperatures == [*range(1, 21)]
     elsewhere = "teacher: {loss: {temperature: 3}}\nloss: {temperature: '${oc.env:HOME}'}"
     assert configured(folder, elsewhere).temperatures == []
 

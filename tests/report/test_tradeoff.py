@@ -37,6 +37,17 @@ def test_fewer_errors_are_lower_and_fewer_parameters_further_left(
     assert (places["teacher"][0] - places["student"][0] > 60) != same_size
 
 
+def test_a_model_of_no_parameters_has_no_place(result: Result) -> None:
+    teacher = result.models["teacher"]
+    assert teacher is not None
+    assert teacher.cost is not None
+    bare = replace(teacher, cost=replace(teacher.cost, parameters=0))
+    chart = tradeoff(replace(result, models={**result.models, "teacher": bare}))
+    assert chart is not None
+    assert "Teacher: " not in chart.alternative
+    assert "Teacher: " in tradeoff(result).alternative  # type: ignore[union-attr]
+
+
 def test_one_model_alone_has_no_chart(result: Result) -> None:
     models = {**result.models, "teacher": None, "baseline": None}
     assert tradeoff(replace(result, models=models)) is None
