@@ -8,6 +8,7 @@ disk, so what an interrupted writer has finished is there for the next.
 import hashlib
 import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from kdistill.errors import UserError
 
 _PIECE = 1 << 20  # bytes read at once
 _DIGEST = 32  # bytes of a SHA-256
-_EVERY = 32  # blocks after which they are made to last
+_SECONDS = 30.0  # after which what was appended is made to last
 
 
 class RowFile:
@@ -91,8 +92,10 @@ class RowFile:
         mode = "r+b" if self.rows_file.exists() else "xb"
         with told(self.rows_file), open(self.rows_file, mode) as file:
             file.seek(sum(self._counts) * self._row_bytes)  # over what no index names
+            due = time.monotonic() + _SECONDS
 
             def append(index: Tensor, rows: Tensor) -> None:
+                nonlocal due
                 like = torch.empty(0, *rows.shape[1:], dtype=rows.dtype)
                 if self._counts and (like.dtype, like.shape) != (
                     self._like.dtype,
@@ -105,8 +108,9 @@ class RowFile:
                 self._counts.append(len(index))
                 self._sums += hashlib.sha256(content).digest()
                 self._like = like
-                if len(self._counts) % _EVERY == 0:
+                if time.monotonic() > due:
                     self._write_index(file)
+                    due = time.monotonic() + _SECONDS
 
             try:
                 yield append

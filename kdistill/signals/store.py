@@ -91,8 +91,9 @@ class StoredAnswers:
 
     def missing(self, examples: Examples, needs: frozenset[Signal]) -> int:
         """How many of `examples` lack a stored answer."""
-        known = [torch.isin(examples.index, self._read(need)[0]) for need in stored_for(needs)]
-        return int((~torch.stack(known).all(dim=0)).sum())
+        places = [_places(self._read(kept)[0], examples) for kept in stored_for(needs)]
+        unknown = [place[examples.index] < 0 for place in places]
+        return int(torch.stack(unknown).any(dim=0).sum())
 
     def collect(
         self,
@@ -117,7 +118,8 @@ class StoredAnswers:
 
     def _collect(self, examples: Examples, need: Signal) -> None:
         index, rows = self._read(need)
-        missing = torch.nonzero(~torch.isin(examples.index, index)).flatten()
+        place = _places(index, examples)
+        missing = (place[examples.index] < 0).nonzero()[:, 0]
         self.asked = max(self.asked, len(missing))
         self.reused = len(examples) - self.asked
         if len(missing):
@@ -125,9 +127,7 @@ class StoredAnswers:
                 self._files[need].remove()  # of no use
             blocks = self._asked(examples, missing, need)
             index, rows = self._kept(need, blocks, len(missing))
-        place = torch.full((int(examples.index.max()) + 1,), -1)  # as far as anybody asks
-        known = (index < len(place)).nonzero()[:, 0]
-        place[index[known]] = known
+            place = _places(index, examples)
         fits = rows.numel() * rows.element_size() <= RESIDENT_BYTES
         self._rows[need] = rows.to(self.device) if fits else rows
         self._place[need] = place.to(self._rows[need].device)
@@ -165,6 +165,9 @@ class StoredAnswers:
 
     def _batches(self, examples: Examples, chosen: Tensor) -> Iterator[Batch]:
         """The examples at `chosen`; resident ones are copied a batch at a time."""
+        if len(chosen) == len(examples):
+            yield from in_order(examples, BATCH, self.device)
+            return
         resident = isinstance(examples.inputs, (Tensor, Mapping))
         for part in torch.split(chosen, BATCH) if resident else (chosen,):
             yield from in_order(examples.take(part), BATCH, self.device)
@@ -195,6 +198,15 @@ class StoredAnswers:
             ranks.agree(None)
         finally:
             lock.release()
+
+
+def _places(index: Tensor, examples: Examples) -> Tensor:
+    """[positions, as far as that of any example] int64: where each is in `index`, or -1."""
+    last = int(examples.index.max()) if len(examples) else -1
+    place = torch.full((last + 1,), -1)
+    known = (index < len(place)).nonzero()[:, 0]
+    place[index[known]] = known
+    return place
 
 
 def _gathered(blocks: Iterator[Block], count: int) -> Block:
