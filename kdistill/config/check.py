@@ -40,6 +40,7 @@ def check(config: Any) -> None:
             raise UserError(f"{name}: missing from the config, and a run needs it")
         if name in GROUPS and not isinstance(config[name], dict | NoneType):
             raise UserError(f"{name}: must be a config of keys and values, got {config[name]!r}")
+    _refuse_mixed_keys("", config)
     found = [
         (key, node, resolve(node["_target_"], dotted(key, "_target_")))
         for key, node in targets(config)
@@ -58,6 +59,19 @@ def check(config: Any) -> None:
                 _refuse_kind(dotted(key, name), node[name], parameters[name].annotation)
         if not node.get("_partial_"):
             _refuse_missing(key, node, parameters)
+
+
+def _refuse_mixed_keys(key: str, node: Any) -> None:
+    """Keys that cannot be sorted, so that the config could not be named."""
+    inner = node.items() if isinstance(node, dict) else ()
+    for name, value in inner:
+        if isinstance(name, str) != isinstance(next(iter(node)), str):
+            raise UserError(
+                f"{dotted(key, name)}: texts and numbers are mixed among the keys there; quote them"
+            )
+        _refuse_mixed_keys(dotted(key, name), value)
+    for place, value in enumerate(node if isinstance(node, list) else ()):
+        _refuse_mixed_keys(f"{key}[{place}]", value)
 
 
 def check_kept(config: Mapping[str, Any], file: Path) -> None:

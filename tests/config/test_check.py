@@ -45,6 +45,8 @@ LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
         ({"cache": 1}, "cache: must be true or false, got 1"),
         ({"name": 3}, "name: must be text, got 3"),
         ({"name": ""}, "name: must not be empty"),
+        ({7: 1}, "7: texts and numbers are mixed among the keys there; quote them"),
+        ({"mine": [{1: "a", "b": 2}]}, r"mine\[0\].b: texts and numbers are mixed"),
         ({"experimen": "mnist_ensemble"}, "experimen: nothing reads .*did you mean experiment"),
         ({"losss": 1}, "losss: nothing reads this key; did you mean loss"),
         ({"student": {"_target_": "torch.nn.Linea"}}, "student._target_: .*did you mean Linear"),
