@@ -12,8 +12,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kdistill.artifacts.configs import first_difference, read_config
-from kdistill.artifacts.files import make_folder, told, write_text
+from kdistill.artifacts.files import make_folder, told
 from kdistill.artifacts.links import refuse_link, refuse_links_below
+from kdistill.artifacts.text import LINE
 from kdistill.errors import Occupied, UserError
 
 
@@ -229,5 +230,11 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
 
 def mend(path: Path) -> None:
     """Cut off a last line of a .jsonl file that a crash cut short: the next must stand alone."""
-    if path.is_file() and (text := path.read_bytes()) and not text.endswith(b"\n"):
-        write_text(path, text[: text.rfind(b"\n") + 1].decode("utf-8", errors="replace"))
+    if not path.is_file():
+        return
+    with told(path), path.open("r+b") as file:
+        begin = max(file.seek(0, os.SEEK_END) - LINE, 0)  # a line is no longer
+        file.seek(begin)
+        end = file.read()
+        if not end.endswith(b"\n"):
+            file.truncate(begin + end.rfind(b"\n") + 1)
