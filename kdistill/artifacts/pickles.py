@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import torch
 
 _EXPANDED = 100  # things that one byte of an honest pickle stands for, far more than any has
+_LONGEST, _NAMING = 200, ("GLOBAL", "STACK_GLOBAL", "INST")  # torch searches them in squared time
 _PUT, _GET = ("PUT", "BINPUT", "LONG_BINPUT"), ("GET", "BINGET", "LONG_BINGET")
 _MARK = object()
 
@@ -46,6 +47,8 @@ def storages(file: IO[bytes]) -> dict[str, int]:
                 key, numbers = _storage(taken[0].value)
                 found[key] = max(numbers, found.get(key, 0))
             value = _value(opcode.name, argument, taken)
+            if opcode.name in _NAMING and len(str(value)) > _LONGEST:
+                raise ValueError("it names a class of more than 200 characters")
             stack.extend([_Item(size, value)] * len(opcode.stack_after))
     return found
 

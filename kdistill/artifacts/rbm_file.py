@@ -64,7 +64,8 @@ def _numbers(path: Path, name: str, array: _Array) -> Tensor:
     if not isinstance(array, Tensor):
         if array.dtype.kind not in "iuf":
             raise UserError(f"{path}: {name} must be real numbers, it is an array of {array.dtype}")
-        array = torch.from_numpy(array.astype(np.float64))
+        with np.errstate(all="ignore"):  # what is no number is told below
+            array = torch.from_numpy(array.astype(np.float64))
     if odd := oddity(array):
         raise UserError(f"{path}: {name} must be real numbers, it is {odd}")
     if array.is_complex():

@@ -128,7 +128,7 @@ def _classes(
         return class_names(classes, examples), "dataset.classes"
     labels = parts[first][1]
     if labels is None:
-        raise UserError("dataset.classes must be given where there are no train_labels")
+        raise UserError(f"{where}dataset.classes must be given where there are no train_labels")
     others = [other for part, (_, other) in parts.items() if part != first and other is not None]
     number = counted(f"{where}{first}_labels", labels, others)
     return class_names(number, examples), f"counted in {first}_labels"

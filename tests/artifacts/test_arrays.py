@@ -230,6 +230,14 @@ def test_tuples_within_tuples_are_refused_before_they_are_unfolded(
     assert "refer to each other too often" in refused(path)
 
 
+def test_the_name_of_a_class_is_short(tmp_path: Path) -> None:
+    """Where it is none that is allowed, torch takes time by the square of its length."""
+    for name in (b"c%s\n%s\n", b"X\x90\xd0\x03\0%sX\x90\xd0\x03\0%s\x93"):
+        content = b"\x80\x04" + name % (b"a" * 250_000, b"b" * 250_000) + b"."
+        path = altered(tmp_path / "a.pt", True, lambda _, content=content: content)
+        assert "more than 200" in refused(path)
+
+
 def test_records_that_torch_would_unpack_are_refused(tmp_path: Path) -> None:
     file = io.BytesIO()
     torch.save({"w": torch.zeros(10_000)}, file)
