@@ -183,7 +183,9 @@ class NamedShelf(Shelf):
 
 @pytest.mark.parametrize("name", NAMED)
 @pytest.mark.parametrize(
-    ("inputs", "workers"), [(NAMED, 0), (NamedShelf(), 0), (NamedShelf(), 2)], ids=str
+    ("inputs", "workers"),
+    [(NAMED, 0), (NamedShelf(), 0), (NamedShelf(), 2)],
+    ids=["tensors", "reader", "workers"],
 )
 def test_inputs_with_names_come_as_each_would_alone(
     inputs: Tree | Shelf, workers: int, name: str
