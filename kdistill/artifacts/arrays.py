@@ -85,7 +85,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     Where the file has a checksum (those written here have), what was changed is noticed too.
     """
-    open_regular(path).close()
+    with open_regular(path) as file:
+        check_room(path, file.seek(0, 2), copies=1)  # it is mapped
     # it holds every offset against the size of the file
     with _readable(path, "a readable .safetensors file"), safe_open(path, "pt") as file:
         written = (file.metadata() or {}).get(CHECKSUM)

@@ -56,7 +56,7 @@ class Pictures:
             raise ValueError(f"its file is larger than {_BYTES >> 20} MB")
         with Image.open(opened, formats=FORMATS) as file:
             if file.width * file.height > PIXELS:
-                raise ValueError(f"{file.width} x {file.height} pixels are more than {PIXELS}")
+                raise ValueError(f"{file.width} x {file.height} pixels, more than {PIXELS}")
             turned = ImageOps.exif_transpose(file)
             if "transparency" in turned.info:
                 turned = turned.convert("RGBA")  # else Pillow remarks on palettes that have it

@@ -14,6 +14,7 @@ import torch
 
 from kdistill.artifacts import memory
 from kdistill.artifacts.arrays import read_npz, read_saved, read_tensors
+from kdistill.artifacts.files import write_tensors
 from kdistill.errors import UserError
 
 READERS: dict[str, Callable[[Path], Any]] = {
@@ -140,8 +141,13 @@ def test_what_there_is_no_memory_for_is_refused_with_its_size(
         assert read(path)["inputs"].shape == (1000, 1000)
         with monkeypatch.context() as patch:
             patch.setattr(memory, "free_memory", lambda: 15e6)
-            said = "takes 0.008 GB of memory, more than half of the 0.015 GB that are free"
+            said = "takes 0.016 GB of memory, more than the 0.015 GB that are free"
             assert said in refused(path)
+    write_tensors(tmp_path / "a.safetensors", {"inputs": torch.from_numpy(zeros)})
+    monkeypatch.setattr(memory, "free_memory", lambda: 15e6)
+    assert read_tensors(tmp_path / "a.safetensors")["inputs"].shape == (1000, 1000)  # mapped
+    os.truncate(tmp_path / "a.safetensors", 2**40)
+    assert "takes 1.1e+03 GB" in refused(tmp_path / "a.safetensors")
     monkeypatch.setattr(memory, "free_memory", lambda: 1)
     assert len(read_saved(tmp_path / "a.pt", verified=True)) == 1  # as resume points are read
 

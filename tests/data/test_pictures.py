@@ -92,7 +92,7 @@ def large(path: Path) -> None:
 
 
 SPOILT: dict[str, Callable[[Path], object]] = {
-    r"pixels are more than|exceeds limit": bomb,
+    r"pixels, more than|exceeds limit": bomb,
     "its file is larger than": large,
     "no such file": lambda path: None,
     "a pipe": os.mkfifo,
