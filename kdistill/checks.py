@@ -18,14 +18,12 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
-from kdistill.measures.classification import Classification
-from kdistill.measures.density import DIVERGENCES, Density
-from kdistill.models.network import inner
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
 from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 from kdistill.students.repair import bias_name
+from kdistill.tasks.task import Task
 from kdistill.teachers.ensemble import Ensemble
 from kdistill.teachers.rbm import RBMTeacher
 from kdistill.teachers.specialists import Specialists
@@ -34,17 +32,22 @@ from kdistill.teachers.teacher import Teacher
 
 def check_parts(parts: Parts) -> None:
     """Refuse what the run cannot supply, before any weights exist."""
-    check_domain(parts.loss, parts.measure, parts.dataset)
+    task, alone = parts.task, parts.task.alone() if parts.baseline else None
+    task.bind(parts.dataset, parts.teacher is not None)
+    check_loss(parts.loss, task)
     check_teacher(parts.loss, parts.teacher)
-    check_densities(parts.measure, parts.teacher, parts.dataset)
+    check_kind(parts.teacher, task)
     check_transfer(parts.transfer, parts.baseline, parts.dataset)
     check_chains(parts.transfer, parts.teacher, parts.fit)
     check_process(parts.loss, parts.fit, parts.process)
     check_processes(parts.teacher, parts.process)
-    parts.fit.check(len(parts.dataset.validation) > 0, parts.measure.validated)
+    parts.fit.check(len(parts.dataset.validation) > 0, task.validated)
     labelled = parts.transfer.labelled(parts.dataset)
-    wanted = parts.loss.needs_targets or (parts.baseline and bool(parts.dataset.classes))
-    if not labelled and wanted:
+    if parts.baseline and alone is None:
+        raise UserError(
+            "baseline: without a teacher these models learn nothing; set baseline=false"
+        )
+    if not labelled and (parts.loss.needs_targets or (alone and alone.needs_targets)):
         who = "the loss" if parts.loss.needs_targets else "the baseline"
         raise UserError(
             f"transfer: {who} needs labels, and these inputs have none; "
@@ -55,17 +58,13 @@ def check_parts(parts: Parts) -> None:
     parts.loss.bind(shapes, shapes)
 
 
-def check_domain(loss: Loss, measure: Classification | Density, dataset: Dataset) -> None:
-    """Refuse a loss or a measure of classifiers for data without classes, and the other way."""
-    of_densities = isinstance(measure, Density)
-    if not dataset.classes and not of_densities:
-        raise UserError("measure: these data have no classes; use measure=density, or other data")
-    if loss.compares and ("density" if of_densities else "classes") not in loss.compares:
+def check_loss(loss: Loss, task: Task) -> None:
+    """Refuse a loss whose formula is about another kind of answer."""
+    of_density = task.kind == "density"
+    if loss.compares and task.kind not in loss.compares:
         kind = "densities: likelihood or density_mixture, say"
-        kind = kind if of_densities else "classifiers: soft_targets, say"
-        raise UserError(f"loss: with this measure it must be one of {kind}")
-    if dataset.classes and (not len(dataset.test) or dataset.test.targets is None):
-        raise UserError("dataset: without a labelled test set nothing can be measured")
+        kind = kind if of_density else "classifiers: soft_targets, say"
+        raise UserError(f"loss: with this task it must be one of {kind}")
 
 
 def check_repair(repair: str | None, transfer: Transfer, dataset: Dataset) -> None:
@@ -114,26 +113,15 @@ def check_chains(transfer: Transfer, teacher: Teacher | None, fit: Fit) -> None:
         )
 
 
-def check_densities(
-    measure: Classification | Density, teacher: Teacher | None, dataset: Dataset
-) -> None:
-    """Refuse densities that are to be multiplied, whose constant nobody knows, an RBM among
-    classifiers, and a divergence from nobody."""
-    if isinstance(measure, Density) and measure.main in DIVERGENCES and teacher is None:
-        raise UserError(
-            f"measure.main={measure.main}: there is no teacher to diverge from; use "
-            "measure.main=log_likelihood"
-        )
-    if isinstance(teacher, RBMTeacher) and dataset.classes:
+def check_kind(teacher: Teacher | None, task: Task) -> None:
+    """Refuse an RBM among classifiers, and members whose answers cannot be combined so."""
+    if isinstance(teacher, RBMTeacher) and task.kind != "density":
         raise UserError(
             "teacher: an RBM is a density, and these data have classes; use dataset=binarised, or "
             "another teacher"
         )
-    if isinstance(teacher, Ensemble) and not dataset.classes and teacher.combine != "arithmetic":
-        raise UserError(
-            f"teacher.combine={teacher.combine}: the product of densities is not normalised; use "
-            "teacher.combine=arithmetic"
-        )
+    if isinstance(teacher, Ensemble):
+        task.together((), teacher.combine)
 
 
 def check_process(loss: Loss, fit: Fit, process: Process) -> None:
@@ -231,10 +219,6 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
     if parts.loss.needs_samples:
         batch = replace(batch, inputs=floats(two), sampled=torch.tensor([False, True]))
     check_derivatives(parts.loss, student)
-    if not classes and not hasattr(inner(student), "sample"):
-        raise UserError(
-            "student: a density must have exact samples, sample(count, generator); use nade or made"
-        )
     objective = Objective(deepcopy(student), deepcopy(parts.loss))
     parts.fit.optimizer_for(objective, steps=1000)  # few steps would divide by zero in OneCycleLR
     try:
@@ -246,6 +230,8 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
         terms = objective(batch, Signals(said | taught))
         check_terms(terms, parts.loss)
         terms["total"].backward()
+        with torch.no_grad():
+            answer = objective.student.eval()(two)
     except UserError:
         raise
     except Exception as error:  # a user's own module may raise anything
@@ -253,9 +239,10 @@ def rehearse(parts: Parts, student: nn.Module) -> None:
             raise
         line = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(f"student and loss: a step on two blank inputs fails: {line}") from error
-    if classes and (ANSWER not in said or said[ANSWER].shape != (2, classes)):
-        shape = [*said[ANSWER].shape] if ANSWER in said else None
-        raise UserError(f"student: must answer with logits [batch, {classes}], got {shape}")
+    try:
+        parts.task.check_student(student, answer)
+    except UserError as error:
+        raise UserError(f"student: {error}") from error
 
 
 def _ours(objective: Objective) -> bool:

@@ -19,13 +19,12 @@ from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import Listener
 from kdistill.losses.loss import Loss
-from kdistill.measures.classification import Classification
-from kdistill.measures.density import Density
 from kdistill.parts import Parts
 from kdistill.paths import cache_folder
 from kdistill.pipeline import run
 from kdistill.report.write import write_report
 from kdistill.students.repair import KINDS
+from kdistill.tasks.task import Task
 from kdistill.teachers.teacher import Teacher
 
 
@@ -54,7 +53,7 @@ class Recipe:
     student: Mapping[str, Any]
     loss: Loss
     fit: Fit
-    measure: Classification | Density
+    task: Task
     process: Process
     cache: Path | None
     save_every: float
@@ -91,7 +90,7 @@ def recipe(config: Any) -> Recipe:
         student=plain["student"],
         loss=loss,
         fit=fit,
-        measure=made("measure", Classification, Density),
+        task=made("task", Task),
         process=process.start(),
         cache=cache_folder() if plain["cache"] else None,
         save_every=float(save_every),
@@ -107,8 +106,7 @@ def compose(config: Any) -> Parts:
 
 
 def assembled(made: Recipe, dataset: Dataset) -> Parts:
-    """The parts of the run with those data; UserError for a measure that does not fit them."""
-    made.measure.bind(dataset)
+    """The parts of the run with those data."""
     return Parts(
         dataset=dataset,
         transfer=made.transfer,
@@ -116,7 +114,7 @@ def assembled(made: Recipe, dataset: Dataset) -> Parts:
         student=made.student,
         loss=made.loss,
         fit=made.fit,
-        measure=made.measure,
+        task=made.task,
         process=made.process,
         name=made.config["name"],
         seed=made.config["seed"],

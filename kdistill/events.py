@@ -31,7 +31,7 @@ class EpochEnded:
     validation: dict[str, float] = field(default_factory=dict)
     learning_rate: float = 0.0
     seconds: float = 0.0
-    training: dict[str, float] = field(default_factory=dict)  # accuracy over its steps' answers
+    training: dict[str, float] = field(default_factory=dict)  # figures over its steps' answers
 
 
 @dataclass(frozen=True)

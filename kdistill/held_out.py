@@ -2,26 +2,27 @@
 
 import time
 from pathlib import Path
-from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.cache_lock import cache_lock
 from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import fingerprint, write_tensors
+from kdistill.data.batch import Dataset
 from kdistill.engine.predict import predict
+from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import Warned
 from kdistill.signals.signal import ANSWER
 from kdistill.signals.store import describe
+from kdistill.tasks.task import Part
 from kdistill.teachers.teacher import Context, Teacher
-
-Part = Literal["validation", "test"]
 
 
 class HeldOut:
-    """Logits [n, classes] of a prepared teacher, and of each of its members.
+    """Answers [n, ...] of a prepared teacher, and of each of its members.
 
     They are kept in the context's cache under the teacher's hash and the weights of who was asked,
     and in memory; damaged ones are told and asked for again. UserError for NaN.
@@ -59,7 +60,7 @@ class HeldOut:
         with cache_lock(folder):
             if file.is_file():
                 try:
-                    return self._stored(file, part)
+                    return self._stored(network, file, part)
                 except (UserError, KeyError) as error:
                     told = f"the teacher is asked about the {part} set again ({error})"
                     context.listener(Warned(told))
@@ -69,10 +70,13 @@ class HeldOut:
             describe(folder, f"{data.name}, {part} set", self._seconds[part])
         return said
 
-    def _stored(self, file: Path, part: Part) -> Tensor:
+    def _stored(self, network: nn.Module, file: Path, part: Part) -> Tensor:
         said, data = read_tensors(file)[ANSWER.name], self._context.dataset
-        if said.shape != (len(getattr(data, part)), len(data.classes)) or said.isnan().any():
-            raise UserError(f"{file}: damaged; it does not hold logits of the {part} set")
+        if len(said) != len(getattr(data, part)) or said.isnan().any():
+            raise UserError(f"{file}: damaged; it does not hold answers about the {part} set")
+        if len(said):
+            two = said[torch.zeros(2, dtype=torch.int64)]
+            self._context.task.check_model(network, two)
         return said
 
     def _asked(self, network: nn.Module, part: Part) -> Tensor:
@@ -80,7 +84,17 @@ class HeldOut:
         said = predict(network, examples, self._context.process)
         if said.isnan().any():
             raise UserError(
-                f"teacher: its logits on the {part} set are NaN; lower its learning rate, or give "
-                "other teacher.weights"
+                f"teacher: its answers about the {part} set are NaN; lower its learning rate, or "
+                "give other teacher.weights"
             )
         return said
+
+
+def asked(name: str, network: nn.Module, dataset: Dataset, part: Part, process: Process) -> Tensor:
+    """The answers of a student [n, ...] about that part; UserError, naming it, for NaN."""
+    answer = predict(network, getattr(dataset, part), process)
+    if answer.isnan().any():
+        raise UserError(
+            f"{name}: its answers about the {part} set are NaN; lower the learning rate"
+        )
+    return answer

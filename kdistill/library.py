@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.weights import load_weights, read_student, read_weights
 from kdistill.compose import compose
 from kdistill.config.check import check_kept
-from kdistill.data.labels import labels_of
 from kdistill.data.loader import LoaderSet
 from kdistill.data.spec import from_yaml
 from kdistill.data.tensors import Array, from_tensors
@@ -25,16 +25,15 @@ from kdistill.data.transfer import TrainingSet
 from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.evaluate import test_logits
-from kdistill.evaluate_density import measured_again
 from kdistill.events import Listener, Warned, silent
+from kdistill.held_out import asked
 from kdistill.losses.loss import Loss
 from kdistill.losses.soft_targets import SoftTargets
-from kdistill.measures.classification import Classification
-from kdistill.measures.density import Density
 from kdistill.models.network import Network, make_network, try_network
 from kdistill.parts import Parts
 from kdistill.pipeline import run
+from kdistill.tasks.classification import Classification
+from kdistill.tasks.task import Bench, Part
 from kdistill.teachers.frozen import Frozen
 
 UNTAUGHT = {"_target_": "kdistill.losses.hard_labels.HardLabels"}  # a loss that asks no teacher
@@ -97,20 +96,20 @@ def distill(
     each epoch; its order is its own. loss: SoftTargets(T=4, hard_weight=0.1); fit: AdamW with one
     cycle, for `epochs`. UserError for data or modules that do not fit together.
     """
-    asked = Network.wrap(teacher)
+    answering = Network.wrap(teacher)
     held = None if isinstance(train, DataLoader) else train
-    dataset = from_tensors(held, test, validation, classes_of(asked, test[0]), name)
+    dataset = from_tensors(held, test, validation, classes_of(answering, test[0]), name)
     optimizer = {"_target_": "torch.optim.AdamW", "lr": learning_rate}
     one_cycle = {"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": learning_rate}
     run(
         Parts(
             dataset=dataset,
             transfer=LoaderSet(train) if isinstance(train, DataLoader) else TrainingSet(),
-            teacher=Frozen(asked),
+            teacher=Frozen(answering),
             student=Network.wrap(student),
             loss=loss or SoftTargets(),
             fit=fit or Fit(epochs, batch_size, optimizer, one_cycle),
-            measure=Classification(),
+            task=Classification(),
             process=(process or Process()).start(),
             name=name,
             seed=seed,
@@ -159,9 +158,8 @@ def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Mo
             inputs = from_yaml(about)
         except ValueError as error:
             raise UserError(f"{folder.student_config}: damaged; {error}") from error
-        classes = len(about["classes"])
         key = f"{folder.student_config}: model"
-        network = make_network(about["model"], inputs, classes, key, state)
+        network = make_network(about["model"], inputs, about["offers"], None, key, state)
     elif module is not None:
         network = Network.wrap(deepcopy(module)).cpu()
     else:
@@ -170,7 +168,7 @@ def rebuild(folder: RunFolder, weights: Path, module: nn.Module | None) -> nn.Mo
         )
     load_weights(network, state, str(weights))
     if about:  # numbers that say where to look may lead nowhere
-        try_network(network, str(weights), inputs, classes)
+        try_network(network, str(weights), inputs)
     return network.eval()
 
 
@@ -196,16 +194,35 @@ def evaluate_run(
     present = {name: net.to(parts.process.device) for name, net in networks.items() if net}
     for warning in parts.dataset.warnings:
         listener(Warned(warning))
-    if isinstance(parts.measure, Density):
-        return measured_again(parts, present)
-    test = parts.dataset.test
-    logits = test_logits(present, parts.dataset, parts.process)
-    said = kept.predictions.get("teacher")
-    if said is not None and any(said.shape != each.shape for each in logits.values()):
-        file = RunFolder(folder).predictions
-        raise UserError(f"{file}: damaged; it is not of the test data of the run")
-    taught = None if said is None else said.log()
-    return {
-        name: ModelResult(parts.measure(each, labels_of(test), taught, test.group))
-        for name, each in logits.items()
-    }
+    parts.task.bind(parts.dataset, kept.result.models["teacher"] is not None)
+    again = parts.task.again(_bench(kept, parts, present))
+    return {name: ModelResult(figures) for name, figures in again.items() if name in present}
+
+
+def _bench(run: Run, parts: Parts, students: dict[str, nn.Module]) -> Bench:
+    """What the task of a finished run judges again: the models, and the teacher as it is kept."""
+    dataset, process = parts.dataset, parts.process
+    file = RunFolder(run.folder).predictions
+    taught = parts.task.recalled(lambda name: run.predictions)
+
+    @cache
+    def answers(model: str, part: Part) -> Tensor:
+        if model == "teacher" and taught is not None:
+            return taught
+        answer = asked(model, students[model], dataset, part, process)
+        if taught is not None and part == "test" and taught.shape != answer.shape:
+            raise UserError(f"{file}: damaged; it is not of the test data of the run")
+        return answer
+
+    return Bench(
+        dataset,
+        process,
+        parts.seed,
+        {**({} if taught is None else {"teacher": None}), **students},
+        answers,
+        members=lambda part: (),
+        cost=lambda model: None,
+        member_costs=lambda: (),
+        seconds={},
+        keep=lambda name, tensors: None,
+    )

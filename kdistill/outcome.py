@@ -5,9 +5,10 @@ from typing import Any
 from kdistill.artifacts.environment import environment
 from kdistill.artifacts.files import fingerprint
 from kdistill.artifacts.result import Result
-from kdistill.evaluate import Findings, compression
 from kdistill.events import StageEnded
+from kdistill.measures.cost import compression
 from kdistill.parts import Parts
+from kdistill.tasks.task import Findings
 
 
 def seconds_of(stages: list[StageEnded]) -> dict[str, float]:
@@ -33,7 +34,7 @@ def result_of(
         experiment=parts.name,
         seed=parts.seed,
         config_hash=fingerprint(dict(parts.config)),
-        main=parts.measure.main,
+        main=parts.task.main,
         seconds=seconds,
         dataset={
             "name": data.name,

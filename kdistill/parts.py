@@ -14,9 +14,8 @@ from kdistill.data.transfer import Transfer
 from kdistill.engine.fit import Fit
 from kdistill.engine.process import Process
 from kdistill.losses.loss import Loss
-from kdistill.measures.classification import Classification
-from kdistill.measures.density import Density
 from kdistill.models.network import make_network
+from kdistill.tasks.task import Task
 from kdistill.teachers.teacher import Teacher
 
 
@@ -30,7 +29,7 @@ class Parts:
     student: nn.Module | Mapping[str, Any]
     loss: Loss
     fit: Fit
-    measure: Classification | Density
+    task: Task
     process: Process  # started
     name: str
     seed: int
@@ -47,9 +46,8 @@ def make_student(parts: Parts) -> nn.Module:
         return parts.student
     with torch.random.fork_rng():
         torch.manual_seed(student_seed(parts))
-        return make_network(
-            parts.student, parts.dataset.inputs, len(parts.dataset.classes), key="student"
-        )
+        inputs, task = parts.dataset.inputs, parts.task
+        return make_network(parts.student, inputs, task.offers(), task.check_model, "student")
 
 
 def student_seed(parts: Parts) -> int:

@@ -1,25 +1,26 @@
 """The pipeline: one run, from what is asked to what is kept."""
 
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from kdistill import ranks
 from kdistill.artifacts.environment import environment
 from kdistill.artifacts.files import write_json, write_tensors, write_text
 from kdistill.artifacts.records import read_asked, read_stages, read_warnings
-from kdistill.artifacts.result import Result
+from kdistill.artifacts.result import Cost, Result, Table
 from kdistill.artifacts.run_folder import RunFolder, append_line
 from kdistill.artifacts.weights import load_weights, read_weights
 from kdistill.checks import check_parts, rehearse
 from kdistill.data.batch import Batch, Stream
-from kdistill.data.labels import labels_of
 from kdistill.data.spec import blank, to_yaml
 from kdistill.data.student_samples import Exact, WithSamples
 from kdistill.engine import stop
@@ -27,8 +28,6 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.predict import validator
 from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
-from kdistill.evaluate import judge_classifiers
-from kdistill.evaluate_density import judge_densities
 from kdistill.events import (
     EpochEnded,
     Event,
@@ -38,10 +37,9 @@ from kdistill.events import (
     Warned,
     silent,
 )
-from kdistill.held_out import HeldOut
-from kdistill.losses.hard_labels import HardLabels
-from kdistill.losses.likelihood import Likelihood
+from kdistill.held_out import HeldOut, asked
 from kdistill.losses.loss import Loss
+from kdistill.measures.cost import cost
 from kdistill.models.network import inner
 from kdistill.outcome import result_of, seconds_of
 from kdistill.parts import Parts, make_student, student_seed
@@ -49,7 +47,8 @@ from kdistill.report.write import write_report
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers
 from kdistill.signals.store import STORED_BYTES, stored_bytes, stored_for
-from kdistill.teachers.chance import at_chance
+from kdistill.students.repair import repair
+from kdistill.tasks.task import Bench, Part
 from kdistill.teachers.teacher import Context, Tabulated, Teacher, stored_answers
 
 
@@ -76,7 +75,8 @@ def run(parts: Parts, folder: RunFolder, listener: Listener) -> Result:
         work.train(student, parts.loss, answers, "student")
         networks = {"student": student}
         if parts.baseline:
-            alone = HardLabels() if parts.dataset.classes else Likelihood()
+            alone = parts.task.alone()
+            assert alone is not None  # check_parts
             work.train(twin, alone, None, "baseline")
             networks["baseline"] = twin
         return ranks.decided(lambda: work.conclude(networks, signals))
@@ -91,7 +91,7 @@ class Work:
         self.context = Context(
             parts.dataset,
             parts.process,
-            parts.measure,
+            parts.task,
             parts.cache or folder.work / "cache",
             self.tell,
             self.resume_point,
@@ -127,14 +127,13 @@ class Work:
             parts.teacher.prepare(self.context)
             if ranks.first():
                 write_json(self.folder.teacher, parts.teacher.reference())
-                self._warn_of_chance()
+                self._doubt()
 
-    def _warn_of_chance(self) -> None:
-        held = self.parts.dataset.validation
-        labels = labels_of(held)
-        if not len(held) or labels is None:
+    def _doubt(self) -> None:
+        held, task = self.parts.dataset.validation, self.parts.task
+        if not len(held) or held.targets is None:
             return
-        if warning := at_chance(self.held_out.teacher("validation"), labels.cpu()):
+        if warning := task.doubts(self.held_out.teacher("validation"), held):
             self.tell(Warned(warning))
 
     def answers(self) -> tuple[Answers | None, dict[str, Any]]:
@@ -173,10 +172,10 @@ class Work:
         if ranks.agree(file.is_file()) and self._finished(student, stage, file):
             return
         stream = self.stream(student, loss, stage)
-        validate = validator(parts.dataset.validation, parts.measure, process)
+        validate = validator(parts.dataset.validation, parts.task, process)
         with stop.deferred():
             parts.fit(
-                Objective(student, loss),
+                Objective(student, loss, parts.task.watch),
                 stream,
                 answers,
                 process,
@@ -211,16 +210,57 @@ class Work:
         self.tell(StageEnded(stage, 0.0, True, "trained before the interruption"))
         return True
 
+    def repaired(self, students: dict[str, nn.Module]) -> list[Table]:
+        """What shifting the logits of classes that the transfer set lacks does to `students`, and
+        did to them if the run says so."""
+        parts = self.parts
+        if not (omitted := parts.transfer.lacking(parts.dataset)):
+            return []
+        how = parts.process, parts.repair, self.folder
+        return [repair(students, omitted, parts.dataset, *how)]
+
+    def bench(self, models: Mapping[str, nn.Module]) -> Bench:
+        """What the task judges."""
+        parts, folder, held_out = self.parts, self.folder, self.held_out
+        inputs, device = parts.dataset.inputs, parts.process.device
+
+        @cache
+        def answers(model: str, part: Part) -> Tensor:
+            if model == "teacher":
+                return held_out.teacher(part)
+            return asked(model, models[model], parts.dataset, part, parts.process)
+
+        def cost_of(model: str) -> Cost:
+            file = None if model == "teacher" else folder.weights(model)
+            return cost(models[model], inputs, file, device)
+
+        def member_costs() -> list[Cost]:
+            members = parts.teacher.members if parts.teacher else ()
+            return [cost(member, inputs, None, device, batch_sizes=()) for member in members]
+
+        return Bench(
+            parts.dataset,
+            parts.process,
+            parts.seed,
+            models,
+            answers,
+            held_out.members,
+            cost_of,
+            member_costs,
+            seconds_of(read_stages(folder.stages)),
+            lambda name, tensors: write_tensors(folder.path / f"{name}.safetensors", tensors),
+            parts.config,
+        )
+
     def conclude(self, networks: dict[str, nn.Module], signals: dict[str, Any]) -> Result:
         """Measure all models, put the figures side by side and write the report."""
         parts, folder, started = self.parts, self.folder, time.monotonic()
         self.tell(StageStarted("evaluate"))
+        repaired = self.repaired(networks)
         if parts.teacher:
             networks["teacher"] = parts.teacher.network
-        if parts.dataset.classes:
-            found = judge_classifiers(parts, networks, self.held_out, folder)
-        else:
-            found = judge_densities(parts, networks, folder)
+        found = parts.task.judge(self.bench(networks))
+        found.tables[:0] = repaired
         if isinstance(parts.teacher, Tabulated):
             found.tables.extend(parts.teacher.tables(parts.dataset, parts.process))
         for warning in found.warnings:
@@ -240,6 +280,7 @@ def write_config(parts: Parts, folder: RunFolder) -> None:
     write_json(folder.environment, environment(parts.process.name))
     write_text(folder.config, yaml.safe_dump(dict(parts.config), sort_keys=False))
     if not isinstance(parts.student, nn.Module):
-        data = parts.dataset
-        about = {"model": dict(parts.student), **to_yaml(data.inputs), "classes": [*data.classes]}
+        data, offers = parts.dataset, dict(parts.task.offers())
+        inputs, classes = to_yaml(data.inputs), [*data.classes]
+        about = {"model": dict(parts.student), **inputs, "classes": classes, "offers": offers}
         write_text(folder.student_config, yaml.safe_dump(about, sort_keys=False))

@@ -13,12 +13,11 @@ from kdistill.compose import Recipe, assembled, recipe
 from kdistill.data.batch import Batch, Dataset
 from kdistill.data.plan import DatasetPlan
 from kdistill.data.spec import blank
-from kdistill.data.teacher_samples import TeacherSamples
 from kdistill.engine.process import Process
 from kdistill.events import silent
 from kdistill.measures.cost import multiply_adds
-from kdistill.measures.density import Density
-from kdistill.models.network import make_network
+from kdistill.models.abilities import SWEEP, Chain
+from kdistill.models.network import inner, make_network
 from kdistill.parts import make_student
 from kdistill.signals.ask import ask
 from kdistill.signals.signal import Signal
@@ -30,7 +29,6 @@ from kdistill.signals.store import (
     stored_bytes,
     stored_for,
 )
-from kdistill.teachers.rbm import SWEEP, RBMTeacher
 from kdistill.teachers.teacher import FORWARD_AND_BACKWARD, Context
 
 SHARE_OF_PEAK = 0.5  # what training reaches of the speed of a bare matrix product
@@ -78,7 +76,7 @@ def checked(
     data, key = made.source.plan(), fingerprint(made.config["dataset"])
     if data.source == "download":
         check_chains(made.transfer, made.teacher, made.fit)
-        made.fit.check(data.validation > 0, made.measure.validated)
+        made.fit.check(data.validation > 0, made.task.validated)
         return made, data, None
     dataset = known.get(key) or made.source.load()
     known.clear()
@@ -89,7 +87,7 @@ def checked(
     if made.teacher:
         trainings = made.teacher.trainings(dataset.fingerprint, made.process.precision, None)
         if not any(each.epochs for each in trainings):
-            made.teacher.prepare(Context(dataset, made.process, made.measure, None, silent))
+            made.teacher.prepare(Context(dataset, made.process, made.task, None, silent))
     return made, data, dataset
 
 
@@ -100,7 +98,7 @@ def plan(config: Any, known: dict[str, Dataset] | None = None) -> Plan:
     name = at_hand.fingerprint if at_hand else None
     inputs = made.transfer.count(at_hand) if at_hand else data.train
     epochs = fit.epochs * (made.transfer.passes(at_hand) if at_hand else 1)
-    estimate = Estimate(data, process)
+    estimate = Estimate(data, process, made.task.offers() if at_hand else _offers(data))
     steps: list[Step] = []
     asking, largest = 0.0, estimate.parameters(made.student, "student")
     teacher = made.teacher
@@ -136,27 +134,18 @@ def plan(config: Any, known: dict[str, Dataset] | None = None) -> Plan:
         took = estimate.training(made.student, inputs, epochs)
         what = f"{target_name(made.student)}, {fit.epochs} epochs"
         steps.append(Step(stage, what, False, took, 4 * estimate.parameters(made.student)))
-    if isinstance(teacher, RBMTeacher):
-        steps += _chains(made, trainings[0].model, estimate)
+    if trainings and estimate.has_chains(trainings[0].model):
+        for sweeps in (*made.transfer.steps(fit.epochs), *made.task.steps()):
+            took = estimate.asking(trainings[0].model, SWEEP * sweeps.count)
+            steps.append(Step(sweeps.stage, sweeps.what, False, took))
     memory = data.bytes + answers + 16 * largest  # fp32 weights, gradients and two moments
     loss = target_name(made.config["loss"])
     return Plan(made.config["name"], data, process.name, loss, steps, memory)
 
 
-def _chains(made: Recipe, rbm: Mapping[str, Any], estimate: "Estimate") -> list[Step]:
-    """What the Gibbs chains of an RBM take, beside its training."""
-    steps, how, measure = list[Step](), made.transfer, made.measure
-    if isinstance(how, TeacherSamples):
-        sweeps = how.chains * how.burn_in + made.fit.epochs * how.epoch_size * how.sweeps
-        what = f"{how.chains} chains, {how.burn_in} sweeps first, {how.sweeps} for each sample"
-        steps.append(Step("samples", what, False, estimate.asking(rbm, SWEEP * sweeps)))
-    if isinstance(measure, Density):
-        what = f"{measure.samples} chains of {measure.sweeps} sweeps"
-        if annealed := measure.annealed_chains * measure.temperatures:
-            what += f", {measure.annealed_chains} annealed in {measure.temperatures} steps"
-        sweeps = measure.samples * measure.sweeps + annealed
-        steps.append(Step("evaluate", what, False, estimate.asking(rbm, SWEEP * sweeps)))
-    return steps
+def _offers(data: DatasetPlan) -> dict[str, int]:
+    """What the task will offer, as far as data that are not at hand can say."""
+    return {"classes": len(data.classes)} if data.classes else {}
 
 
 def _unanswered(made: Recipe, dataset: Dataset) -> int:
@@ -175,38 +164,50 @@ def target_name(config: Mapping[str, Any]) -> str:
     return str(config["_target_"]).rpartition(".")[2]
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a model is made of."""
+
+    parameters: int
+    multiply_adds: int | None  # for an input; None: not known
+    chains: bool
+
+
 class Estimate:
     """Seconds from multiply-adds, and the speed of a matrix product measured here and now."""
 
-    def __init__(self, data: DatasetPlan, process: Process) -> None:
-        self.data = data
+    def __init__(self, data: DatasetPlan, process: Process, offers: Mapping[str, Any]) -> None:
+        self.data, self.offers = data, offers
         self.rate = SHARE_OF_PEAK * _multiply_adds_per_second(process)
-        self._networks: dict[str, tuple[int, int | None]] = {}
+        self._networks: dict[str, Counted] = {}
 
-    def _counted(
-        self, model: Mapping[str, Any], place: str = "teacher.model"
-    ) -> tuple[int, int | None]:
+    def _counted(self, model: Mapping[str, Any], place: str = "teacher.model") -> "Counted":
         key = fingerprint(dict(model))
         if key not in self._networks:
-            network = make_network(model, self.data.inputs, len(self.data.classes), key=place)
+            network = make_network(model, self.data.inputs, self.offers, key=place)
             parameters = sum(each.numel() for each in network.parameters())
             counted = multiply_adds(network, blank(self.data.inputs, 1))
-            self._networks[key] = parameters, counted
+            chains = isinstance(inner(network), Chain)
+            self._networks[key] = Counted(parameters, counted, chains)
         return self._networks[key]
 
     def parameters(self, model: Mapping[str, Any], place: str = "teacher.model") -> int:
         """How many numbers the model learns; `place` is where its config stands, for an error."""
-        return self._counted(model, place)[0]
+        return self._counted(model, place).parameters
+
+    def has_chains(self, model: Mapping[str, Any]) -> bool:
+        """Whether it is sampled by Gibbs sweeps alone."""
+        return self._counted(model).chains
 
     def answer(self, model: Mapping[str, Any], needs: frozenset[Signal]) -> Signals:
         """What is stored for `needs`, of a model of that config: to two blank inputs."""
-        network = make_network(model, self.data.inputs, len(self.data.classes), "teacher.model")
+        network = make_network(model, self.data.inputs, self.offers, key="teacher.model")
         with torch.no_grad():
             return ask(network.eval(), Batch(blank(self.data.inputs, 2)), stored_for(needs))
 
     def asking(self, model: Mapping[str, Any], inputs: int) -> float | None:
         """Seconds to ask it about so many inputs."""
-        counted = self._counted(model)[1]
+        counted = self._counted(model).multiply_adds
         return None if counted is None else counted * inputs / self.rate
 
     def training(

@@ -77,7 +77,7 @@ LENETS += ["teacher.model.channels=[4,8]", "teacher.model.hidden=30"]
 SMALLER = {
     "hinton_specialists": [*LENETS, "~dataset.classes", "teacher.clusters=2", "teacher.size=4"],
     "hinton_specialists_cifar10": LENETS,
-    "hinton_speech": ["measure=classification"],  # digits are no recordings
+    "hinton_speech": ["task=classification"],  # digits are no recordings
     "derivative_matching": ["transfer.epoch_size=null"],
     "average_score_matching": ["~dataset.classes", "~dataset.source"],
     "noisy_mnist": ["dataset.validation=200", "teacher.model.preprocessing.size=16"],
@@ -85,15 +85,15 @@ SMALLER = {
     "noisy_cifar10_full": ["teacher.model.width=0.1"],
     "noisy_svhn": ["teacher.model.width=0.1"],
     "partition_function": [
-        *("dataset=none", "student.hidden=8", "measure.samples=400", "measure.sweeps=40"),
+        *("dataset=none", "student.hidden=8", "task.samples=400", "task.sweeps=40"),
         *("transfer.chains=160", "transfer.burn_in=20", "transfer.epoch_size=2000"),
-        *("measure.annealed_chains=40", "measure.temperatures=50"),
+        *("task.annealed_chains=40", "task.temperatures=50"),
     ],
     "rbm_to_nade": [
         *("dataset=binarised", "dataset@dataset.source=digits", "dataset.how=threshold"),
-        *("teacher.hidden=8", "teacher.sweeps=1", "student.hidden=12", "measure.samples=400"),
+        *("teacher.hidden=8", "teacher.sweeps=1", "student.hidden=12", "task.samples=400"),
         *("transfer.chains=160", "transfer.burn_in=20", "transfer.epoch_size=2000"),
-        *("measure.sweeps=40", "measure.annealed_chains=40", "measure.temperatures=50"),
+        *("task.sweeps=40", "task.annealed_chains=40", "task.temperatures=50"),
     ],
 }
 

@@ -14,7 +14,7 @@ from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import Event, Warned, silent
 from kdistill.held_out import HeldOut
-from kdistill.measures.classification import Classification
+from kdistill.tasks.classification import Classification
 from kdistill.teachers.frozen import Frozen
 from kdistill.teachers.teacher import Context
 
@@ -41,7 +41,9 @@ def data(seed: int, count: int = 5) -> tuple[Tensor, Tensor]:
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
     dataset = from_tensors(data(0), data(1), data(2), CLASSES, "made")
-    return Context(dataset, Process(precision="fp32").start(), Classification(), tmp_path, silent)
+    task = Classification()
+    task.bind(dataset, taught=True)
+    return Context(dataset, Process(precision="fp32").start(), task, tmp_path, silent)
 
 
 @pytest.fixture
@@ -133,5 +135,7 @@ def test_damage_is_told_and_asked_again(
 
 def test_nan_is_told(teacher: Frozen, context: Context) -> None:
     teacher.network.scale.fill_(torch.nan)
-    with pytest.raises(UserError, match=r"teacher: its logits on the test set are NaN; .*weights"):
+    with pytest.raises(
+        UserError, match=r"teacher: its answers about the test set are NaN; .*weights"
+    ):
         HeldOut(teacher, context).teacher("test")

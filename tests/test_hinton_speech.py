@@ -72,7 +72,7 @@ def test_pictures_of_whole_recordings_have_no_frames_to_decode(
     write_clone(tmp_path)
     words = ["dataset=spoken_digits", f"dataset.path={tmp_path}", "dataset.validation=9"]
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        config = to_plain(compose("train", [*words, "measure=speech", "cache=false"]))
-    with pytest.raises(UserError, match="which spoken_digits does not have; use measure=classif"):
+        config = to_plain(compose("train", [*words, "task=speech", "cache=false"]))
+    with pytest.raises(UserError, match="which spoken_digits does not have; use task=classif"):
         run_config(config, tmp_path / "run", silent)
     assert not (tmp_path / "run").exists()

@@ -19,9 +19,9 @@ from kdistill.losses.derivative_matching import DerivativeMatching
 from kdistill.losses.hard_labels import HardLabels
 from kdistill.losses.loss import Loss, logits_of
 from kdistill.losses.soft_targets import SoftTargets
-from kdistill.measures.classification import Classification
 from kdistill.models.network import Network
 from kdistill.pipeline import Parts, run
+from kdistill.tasks.classification import Classification
 from kdistill.teachers.frozen import Frozen
 
 SGD = {"_target_": "torch.optim.SGD", "lr": 0.1}
@@ -43,7 +43,7 @@ def parts(**changes: object) -> Parts:
         "student": Network.wrap(nn.Linear(5, 3)),
         "loss": SoftTargets(),
         "fit": Fit(1, 8, SGD),
-        "measure": Classification(),
+        "task": Classification(),
         "process": Process("cpu", "fp32").start(),
         "name": "test",
         "seed": 0,
@@ -151,7 +151,7 @@ def test_a_finished_run_is_not_overwritten(tmp_path: Path) -> None:
 def test_weights_spoilt_by_the_last_step_are_told(tmp_path: Path) -> None:
     hopeless = Fit(1, 40, {"_target_": "torch.optim.SGD", "lr": float("inf")})
     made = parts(teacher=None, loss=HardLabels(), fit=hopeless, baseline=False)
-    with pytest.raises(UserError, match="student: its logits on the test set are NaN"):
+    with pytest.raises(UserError, match="student: its answers about the test set are NaN"):
         run(made, RunFolder(tmp_path), silent)
     assert not (tmp_path / "result.json").exists()
 

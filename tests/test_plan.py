@@ -154,7 +154,7 @@ def test_of_an_rbm_the_sweeps_are_counted(monkeypatch: pytest.MonkeyPatch) -> No
         (["transfer=noise"], "transfer: the loss needs labels, and these inputs have none"),
         (["fit.optimizer.lr=-1"], "fit.optimizer: Invalid learning rate: -1"),
         (["loss=derivative_matching", "student=resnet"], "use a student without BatchNorm"),
-        (["student=nade"], "student: .*NADE must answer two inputs"),
+        (["student=nade"], "student: .*NADE must answer with logits"),
         (["student@teacher.model=lenet"], r"teacher\.model: inputs must be .* sides >= 16"),
     ],
 )

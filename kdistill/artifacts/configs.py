@@ -9,6 +9,7 @@ from kdistill.artifacts.text import read_yaml
 from kdistill.errors import UserError
 
 ABSENT = "(absent)"
+RENAMED = {"measure": "task"}  # groups, by what they were called before
 # top-level keys that say how a run is carried out, and not what comes out of it (but precision)
 CARRYING_OUT = ("device", "cache", "save_every")
 READ = ("weights", "path")  # keys of a teacher that name the file it is read from

@@ -97,14 +97,17 @@ def student_config(path: Path) -> dict[str, Any] | None:
 
 
 def read_student(file: Path) -> dict[str, Any]:
-    """student.yaml: model (its config), input_shape or inputs, and classes; UserError when it is
-    damaged."""
+    """student.yaml: model (its config), input_shape or inputs, classes, and what the task offers;
+    UserError when it is damaged."""
     about = read_yaml(file)
     kinds = {"model": dict, "classes": list}
     if (
         not isinstance(about, dict)
         or not all(isinstance(about.get(name), kind) for name, kind in kinds.items())
+        or not isinstance(about.get("offers", {}), dict)
         or not (isinstance(about.get("input_shape"), list) or isinstance(about.get("inputs"), dict))
     ):
         raise UserError(f"{file}: damaged; it must hold model, input_shape and classes")
+    count = len(about["classes"])
+    about.setdefault("offers", {"classes": count} if count else {})  # older runs keep none
     return about

@@ -12,6 +12,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from kdistill.artifacts.configs import RENAMED
 from kdistill.errors import did_you_mean
 
 HEADINGS = ("Error parsing override", "See https://")  # of what the override parser says
@@ -35,6 +36,9 @@ def in_one_line(error: BaseException, overrides: Sequence[str] = ()) -> str:
         return _value_mistake(error.__cause__, _first_line(str(error).splitlines()), overrides)
     if isinstance(error, OmegaConfBaseException):
         return _value_mistake(error, "", overrides)
+    for name, now in RENAMED.items():
+        if f"Could not override '{name}'" in str(error):
+            return f"{name}: renamed; use {now}=..."
     return _squeezed(str(error)) or type(error).__name__
 
 
@@ -61,6 +65,8 @@ def _value_mistake(error: OmegaConfBaseException, said: str, overrides: Sequence
 
 def _unknown_key(error: ConfigAttributeError | ConfigKeyError, overrides: Sequence[str]) -> str:
     parent, full = error.parent_node, str(error.full_key)
+    if (now := RENAMED.get(full.partition(".")[0])) is not None:
+        return f"{full.partition('.')[0]}: renamed; use {now}=..."
     typed = any(str(error.key) in word for word in overrides)
     if not typed and any(word.startswith("+experiment=") for word in overrides):
         return (

@@ -18,7 +18,7 @@ MEANINGS = {
     "student": "who learns",
     "loss": "how the student's answers are compared with the teacher's",
     "fit": "how models are fitted: optimizer, schedule, epochs, batch size",
-    "measure": "what is measured in the end",
+    "task": "what the models are for",
     "device": "where it runs and in which precision",
 }
 HIDDEN = ("hydra",)  # Hydra's own groups

@@ -28,7 +28,7 @@ ALLOWED = (
     "kdistill.data.",
     "kdistill.models.",
     "kdistill.losses.",
-    "kdistill.measures.",
+    "kdistill.tasks.",
     "kdistill.engine.",
     "kdistill.teachers.",
     "torch.nn.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from kdistill.artifacts.configs import RENAMED
 from kdistill.config.build import OFFERED, SPECIAL, dotted, parameters_of, resolve, targets
 from kdistill.config.kinds import fits, in_words
 from kdistill.errors import UserError, did_you_mean
@@ -17,7 +18,7 @@ from kdistill.errors import UserError, did_you_mean
 HANDED = ("params", "optimizer")
 RESERVED = ("preprocessing",)
 # what a run reads at the top of its config
-GROUPS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "measure", "device")
+GROUPS = ("dataset", "transfer", "teacher", "student", "loss", "fit", "task", "device")
 KEYS = (*GROUPS, "experiment", "name", "seed", "baseline", "cache", "save_every", "repair")
 TOP = {"name": str, "seed": int, "baseline": bool, "cache": bool}  # those that are no groups
 # the group whose options stand at a key of this name
@@ -30,6 +31,7 @@ def check(config: Any) -> None:
 
     Keys of the user's own at the top may serve ${...}, but not look like a slip: +experimen=mine.
     """
+    _refuse_renamed(config)
     for name in config:
         if name not in KEYS and (slip := get_close_matches(str(name), KEYS, n=1, cutoff=0.8)):
             raise UserError(f"{name}: nothing reads this key; did you mean {slip[0]}?")
@@ -78,6 +80,7 @@ def check_kept(config: Mapping[str, Any], file: Path) -> None:
     """UserError naming `file`, config.yaml of a run, where it lacks what every run has."""
     if not config:
         raise UserError(f"{file}: empty, as kdistill.distill leaves it; go on by the same call")
+    _refuse_renamed(config)
     for name in GROUPS:
         if name not in config:
             raise UserError(
@@ -86,6 +89,12 @@ def check_kept(config: Mapping[str, Any], file: Path) -> None:
             )
     if not isinstance(config["device"], dict):
         raise UserError(f"{file}: damaged: device must be a config of keys and values; restore it")
+
+
+def _refuse_renamed(config: Mapping[str, Any]) -> None:
+    for name, now in RENAMED.items():
+        if name in config:
+            raise UserError(f"{name}: renamed; use {now}=...")
 
 
 def _refuse_unknown(

@@ -19,7 +19,7 @@ from typing import Any
 
 from kdistill.config.build import resolve, targets, to_plain
 
-TRAINING = ("data", "models", "signals", "losses", "engine", "teachers")
+TRAINING = ("data", "models", "signals", "losses", "engine", "tasks", "teachers")
 ROOT = Path(__file__).parents[2]  # the folder that kdistill lies in
 BY_VERSION = ("torch", "torchvision")
 INSTALLED = ("site-packages", "dist-packages")

@@ -22,6 +22,15 @@ class DatasetPlan:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Sweeps:
+    """Gibbs sweeps of a teacher that has chains and no exact samples."""
+
+    stage: str
+    what: str  # in words
+    count: int
+
+
 class DataSource(Protocol):
     """What a config in configs/dataset builds."""
 

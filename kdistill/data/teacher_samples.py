@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kdistill.data.batch import Batch, Dataset, Examples, Stream
+from kdistill.data.plan import Sweeps
 from kdistill.data.randomness import derived, sample_keys
 from kdistill.data.spec import shape_of
 from kdistill.data.streams import shared
@@ -59,6 +60,12 @@ class TeacherSamples(Transfer):
     def count(self, dataset: Dataset) -> int:
         """`epoch_size`."""
         return self.epoch_size
+
+    def steps(self, epochs: int) -> list[Sweeps]:
+        """All chains first, then each sample."""
+        what = f"{self.chains} chains, {self.burn_in} sweeps first, {self.sweeps} for each sample"
+        count = self.chains * self.burn_in + epochs * self.epoch_size * self.sweeps
+        return [Sweeps("samples", what, count)]
 
     def alone(self) -> TrainingSet:
         """What the student learns from without the teacher: as many data."""

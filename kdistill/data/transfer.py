@@ -9,6 +9,7 @@ from torch import Tensor
 from kdistill.data.augmentation import Augmentation
 from kdistill.data.batch import Dataset, Examples, Stream
 from kdistill.data.labels import label_of, labels_of
+from kdistill.data.plan import Sweeps
 from kdistill.data.randomness import purpose_of, sample_keys
 from kdistill.data.spec import blank
 from kdistill.data.streams import EpochStream
@@ -56,6 +57,10 @@ class Transfer(Protocol):
     def alone(self) -> "Transfer":
         """What the student learns from without the teacher: the same inputs, or as many data."""
         return self
+
+    def steps(self, epochs: int) -> list[Sweeps]:
+        """The sweeps of a teacher's chains that so many epochs take, for `kdistill check`."""
+        return []
 
     def stream(
         self,

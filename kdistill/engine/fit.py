@@ -15,7 +15,7 @@ from kdistill import ranks
 from kdistill.config.build import build
 from kdistill.data.batch import Stream
 from kdistill.engine.best import Best
-from kdistill.engine.objective import RIGHT, Objective, trainable
+from kdistill.engine.objective import WATCHED, Objective, trainable
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.engine.terms import Terms
@@ -128,7 +128,8 @@ class Fit:
             self._end_epoch(training, measured)
             training.epoch += 1
             training.terms.start(training.step)
-            trained = {"accuracy": means.pop(RIGHT)} if RIGHT in means else {}
+            watched = [name for name in means if name.startswith(WATCHED)]
+            trained = {name.removeprefix(WATCHED): means.pop(name) for name in watched}
             rate, seconds = optimizer.param_groups[0]["lr"], time.monotonic() - epoch_started
             listener(
                 EpochEnded(

@@ -1,34 +1,37 @@
 """Objective: the one nn.Module the engine trains; whatever wraps a model wraps this."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
 
 from kdistill.data.batch import Batch
-from kdistill.data.tree import single
 from kdistill.losses.loss import Loss
 from kdistill.signals.ask import ask
 from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
 
-RIGHT = "share right"  # of the answers of a step: stands beside the loss terms
+WATCHED = "watched "  # begins the name of a figure that stands beside the loss terms
+Watch = Callable[[Tensor, Batch], dict[str, Tensor]]  # figures [] of a step's answers
 
 
 class Objective(nn.Module):
-    """The student, and the loss with whatever that trains itself; only the student is kept."""
+    """The student, and the loss with whatever that trains itself; only the student is kept.
 
-    def __init__(self, student: nn.Module, loss: Loss) -> None:
+    watch: figures of the answers where targets are known (Task.watch).
+    """
+
+    def __init__(self, student: nn.Module, loss: Loss, watch: Watch | None = None) -> None:
         super().__init__()
-        self.student, self.loss = student, loss
+        self.student, self.loss, self.watch = student, loss, watch
 
     def forward(self, batch: Batch, teacher: Signals | None) -> dict[str, Tensor]:
-        """The loss' named terms, "total" among them; RIGHT too, where targets are known."""
+        """The loss' named terms, "total" among them, and what is watched."""
         answer = ask(self.student, batch, self.loss.student_needs)
         terms: dict[str, Tensor] = self.loss(answer, teacher, batch)
-        of_classes = "classes" in self.loss.compares and ANSWER in answer
-        if isinstance(terms, dict) and batch.targets is not None and of_classes:
-            right = answer[ANSWER].detach().argmax(-1) == single(batch.targets)
-            terms = {**terms, RIGHT: _share(right, batch.mask)}
+        known = batch.targets is not None and ANSWER in answer
+        if self.watch and known and isinstance(terms, dict):
+            watched = self.watch(answer[ANSWER].detach(), batch)
+            terms = {**terms, **{WATCHED + name: value for name, value in watched.items()}}
         return terms
 
     def constrain(self) -> None:
@@ -41,10 +44,3 @@ class Objective(nn.Module):
 def trainable(module: nn.Module) -> Iterator[nn.Parameter]:
     """The parameters that a step changes."""
     return (parameter for parameter in module.parameters() if parameter.requires_grad)
-
-
-def _share(right: Tensor, mask: Tensor | None) -> Tensor:
-    """Of [..., batch, *positions] those that are right, among all or among those under `mask`."""
-    if mask is None:
-        return right.float().mean()
-    return (right & mask).float().mean() / mask.float().mean().clamp_min(1 / mask.numel())

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.data.batch import Examples
-from kdistill.data.labels import labels_of
 from kdistill.data.streams import in_order
 from kdistill.engine.process import Process
 from kdistill.signals.ask import ask
@@ -26,25 +25,23 @@ def predict(module: nn.Module, examples: Examples, process: Process) -> Tensor:
     return torch.cat([answer[ANSWER].cpu() for answer in answers])
 
 
-class Measures(Protocol):
-    """What judges a model's answers; see kdistill.measures."""
+class Validates(Protocol):
+    """What judges a model's answers while it is trained; see kdistill.tasks.task."""
 
     needs_targets: bool  # whether it judges nothing without them
     validated: tuple[str, ...]  # what `validate` returns
 
-    def validate(self, said: Tensor, labels: Tensor | None) -> dict[str, float]: ...
+    def validate(self, answer: Tensor, examples: Examples) -> dict[str, float]: ...
 
 
 def validator(
-    examples: Examples, measure: Measures, process: Process
+    examples: Examples, task: Validates, process: Process
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """What Fit calls after each epoch: `measure.validate`; {} without data it can judge by."""
+    """What Fit calls after each epoch: `task.validate`; {} without data it can judge by."""
 
     def validate(module: nn.Module) -> dict[str, float]:
-        unlabelled = examples.targets is None and measure.needs_targets
-        if not len(examples) or unlabelled:
+        if not len(examples) or (examples.targets is None and task.needs_targets):
             return {}
-        said = predict(module, examples, process)
-        return measure.validate(said, labels_of(examples))
+        return task.validate(predict(module, examples, process), examples)
 
     return validate

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from kdistill.artifacts.result import Cost
+from kdistill.artifacts.result import Cost, ModelResult
 from kdistill.data.spec import Spec, blank
 from kdistill.data.tree import Tree, device_of, moved, rows
 
@@ -81,3 +81,23 @@ def milliseconds(module: nn.Module, one: Tree, size: int) -> float:
     )
     with torch.inference_mode():
         return float(timer.blocked_autorange(min_run_time=SECONDS).median) * 1000
+
+
+def compression(
+    teacher: ModelResult | None, student: ModelResult | None
+) -> dict[str, float | None]:
+    """How many times smaller and faster the student is."""
+    big = teacher.cost if teacher else None
+    small = student.cost if student else None
+    if big is None or small is None:
+        return dict.fromkeys(("parameters", "bytes", "multiply_adds", "latency"))
+    return {
+        "parameters": big.parameters / small.parameters,
+        "bytes": big.bytes / small.bytes,
+        "multiply_adds": _ratio(big.multiply_adds, small.multiply_adds),
+        "latency": big.latency_ms["1"] / small.latency_ms["1"],
+    }
+
+
+def _ratio(big: int | None, small: int | None) -> float | None:
+    return big / small if big and small else None

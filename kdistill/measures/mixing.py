@@ -3,22 +3,22 @@
 import torch
 from torch import Tensor
 
-from kdistill.models.rbm import RBM
+from kdistill.models.abilities import Chain
 
 ALARM = 1.1  # Gelman et al., "Bayesian Data Analysis", section 11.4
 RECORDS, WATCHED = 100, 200  # of a run, and chains: 63 MB of 784 bits
 
 
 def watched_chains(
-    rbm: RBM, inputs: Tensor, generator: torch.Generator, sweeps: int
+    model: Chain, inputs: Tensor, generator: torch.Generator, sweeps: int
 ) -> tuple[Tensor, Tensor]:
-    """What `rbm.gibbs` makes of `inputs` [chains, *input] in `sweeps` >= 8, and states of the first
+    """What `gibbs` makes of `inputs` [chains, *input] in `sweeps` >= 8, and states of the first
     200 chains on the way [records, chains, *input], over the second half of the run."""
     records = min(sweeps // 2, RECORDS)
     step = sweeps // 2 // max(records, 1)
-    state, states = rbm.gibbs(inputs, generator, sweeps - records * step), []
+    state, states = model.gibbs(inputs, generator, sweeps - records * step), []
     for _ in range(records):
-        state = rbm.gibbs(state, generator, step)
+        state = model.gibbs(state, generator, step)
         states.append(state[:WATCHED].cpu())
     return state, torch.stack(states)
 

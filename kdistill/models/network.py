@@ -6,18 +6,20 @@ with log p(x) [batch] (up to a constant, where it cannot be normalised); it has
 generator, sweeps)` where it can only be sampled by a chain. Samples are floats of 0 and 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kdistill.config.build import build, parameters_of, resolve, to_plain
-from kdistill.data.spec import Array, Spec, arrays, blank, shape_of, spec_of
+from kdistill.data.spec import Array, Spec, arrays, blank, spec_of
 from kdistill.data.tree import Tree
 from kdistill.errors import UserError
 from kdistill.models.bounded import Bounded
 from kdistill.models.preprocessing import Pixels
+
+Check = Callable[[nn.Module, object], None]  # of a model and its answer to two blank inputs
 
 
 class Network(nn.Module):
@@ -58,54 +60,45 @@ def inner(module: nn.Module) -> nn.Module:
 def make_network(
     config: Mapping[str, Any],
     inputs: Spec,
-    classes: int,
+    offers: Mapping[str, Any],
+    check: Check | None = None,
     key: str = "model",
     weights: Mapping[str, Tensor] | None = None,
 ) -> Network:
     """Make the Network of a model config, on the CPU, and ask it two inputs to see that it fits.
 
     config: `_target_`, its keys, and `preprocessing` (null or left out: `Pixels()`). The target
-    gets `input_shape` (of an input that is one array, after preprocessing) and `classes` if it has
-    such parameters; classes = 0: it is a density. weights: what will be loaded into it; see
-    Bounded.
+    gets `input_shape` (of an input that is one array, after preprocessing) and what the task offers
+    by name, `classes` say, if it has such parameters. check: Task.check_model. weights: what will
+    be loaded into it; see Bounded.
     UserError, naming `key`, where the config stands in the whole, when it cannot be built, cannot
     take such inputs or answers with another shape.
     """
     with Bounded(key, weights):
-        return _made(dict(to_plain(config)), inputs, classes, key)
+        return _made(dict(to_plain(config)), inputs, dict(offers), check, key)
 
 
-def _made(plain: dict[str, Any], inputs: Spec, classes: int, key: str) -> Network:
+def _made(
+    plain: dict[str, Any], inputs: Spec, offered: dict[str, Any], check: Check | None, key: str
+) -> Network:
     named, place = plain.pop("preprocessing", None), f"{key}.preprocessing"
     preprocessing = build(named, roles=(nn.Module,), key=place) if named else Pixels()
     try:
         seen = _after(preprocessing, inputs)
     except Exception as error:  # a user's own preprocessing may raise anything
         raise UserError(f"{place}: {_one_line(error)}") from error
-    offered: dict[str, Any] = {"classes": classes}
     if isinstance(seen, Array):
         offered["input_shape"] = seen.shape
-    target = f"{key}._target_"
-    if not classes and "classes" in parameters_of(resolve(plain.get("_target_"), target)):
+    known, target = {**plain, **offered}, plain.get("_target_")
+    if "classes" not in known and "classes" in parameters_of(resolve(target, f"{key}._target_")):
         raise UserError(
             f"{key}: {plain['_target_']} tells classes apart, and these data have none; use a "
             "density: nade or made"
         )
-    if not classes and not isinstance(inputs, Array):
-        raise UserError(f"{key}: a density is of one array, and these inputs are several")
-    if not classes:
-        _check_bits(preprocessing, shape_of(inputs), place)
     model = build(plain, roles=(nn.Module,), offered=offered, key=key)
     network = Network(preprocessing, model)
-    try_network(network, f"{key}: {plain['_target_']}", inputs, classes)
+    try_network(network, f"{key}: {plain['_target_']}", inputs, check)
     return network
-
-
-def _check_bits(preprocessing: nn.Module, shape: Sequence[int], place: str) -> None:
-    ends = torch.stack([torch.zeros(tuple(shape)), torch.ones(tuple(shape))])
-    seen = preprocessing(ends)
-    if seen.shape != ends.shape or not torch.equal(seen, ends):
-        raise UserError(f"{place}: a density's inputs must stay 0 and 1; leave it null")
 
 
 def _after(preprocessing: nn.Module, inputs: Spec) -> Spec:
@@ -115,8 +108,9 @@ def _after(preprocessing: nn.Module, inputs: Spec) -> Spec:
     return spec_of(preprocessing(blank(inputs, 1)))
 
 
-def try_network(network: Network, name: str, inputs: Spec, classes: int) -> None:
-    """Ask `network` two inputs of zeros; UserError, beginning with `name`, where that fails."""
+def try_network(network: Network, name: str, inputs: Spec, check: Check | None = None) -> None:
+    """Ask `network` two inputs of zeros; UserError, beginning with `name`, where that fails or
+    `check` refuses the answer."""
     listed = ", ".join(f"{name} {array}" for name, array in arrays(inputs).items())
     given = (
         f"inputs of shape {[*inputs.shape]}" if isinstance(inputs, Array) else f"inputs {listed}"
@@ -126,12 +120,11 @@ def try_network(network: Network, name: str, inputs: Spec, classes: int) -> None
             answer = network.eval()(blank(inputs, 2))
     except Exception as error:  # a user's own model may raise anything
         raise UserError(f"{name} cannot take {given}: {_one_line(error)}") from error
-    wanted = f"logits [batch, {classes}]" if classes else "log-densities [batch]"
-    if not isinstance(answer, Tensor):
-        raise UserError(f"{name} must answer with {wanted}, got a {type(answer).__name__}")
-    expected = [2, classes] if classes else [2]
-    if list(answer.shape) != expected:
-        raise UserError(f"{name} must answer two {given} with {expected}, got {list(answer.shape)}")
+    if check:
+        try:
+            check(network, answer)
+        except UserError as error:
+            raise UserError(f"{name} {error}") from error
     network.train()
 
 

@@ -36,9 +36,9 @@ class Contents:
 
     @property
     def bins(self) -> int:
-        """Of the calibration error: measure.bins."""
-        measure = self.config.get("measure")
-        bins = measure.get("bins") if isinstance(measure, dict) else None
+        """Of the calibration error: task.bins."""
+        task = self.config.get("task")
+        bins = task.get("bins") if isinstance(task, dict) else None
         return bins if type(bins) is int and 1 <= bins <= MOST_BINS else BINS
 
     @property

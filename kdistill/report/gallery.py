@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from kdistill.measures.classification import divergences
+from kdistill.measures.figures import divergences
 from kdistill.measures.softening import logarithms
 from kdistill.report import numbers
 from kdistill.report.contents import Contents

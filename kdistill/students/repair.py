@@ -29,7 +29,6 @@ Shifts = dict[str, Tensor]  # by kind: [omitted] float64, to be added to the log
 
 def repair(
     networks: Mapping[str, nn.Module],
-    logits: Mapping[str, Tensor],
     omitted: Sequence[int],
     dataset: Dataset,
     process: Process,
@@ -38,9 +37,9 @@ def repair(
 ) -> Table:
     """What shifting the logits of the `omitted` classes does to student and baseline.
 
-    logits: of each as it was trained, on the test set. The shift of that kind is built into the
-    networks, which are written; None: into none.
+    The shift of that kind is built into the networks, which are written; None: into none.
     """
+    as_trained = {name: predict(each, dataset.test, process) for name, each in networks.items()}
     shifts = {name: find_shifts(each, omitted, dataset, process) for name, each in networks.items()}
     if kind:
         one = moved(blank(dataset.inputs, 1), process.device)
@@ -48,7 +47,6 @@ def repair(
             bias = bias_name(network, one, len(dataset.classes))
             build_in(network, bias, omitted, shifts[name][kind])
             write_tensors(folder.weights(name), network.state_dict())
-    as_trained = {name: logits[name] for name in networks}
     return table(as_trained, shifts, omitted, dataset, kind)
 
 

@@ -21,7 +21,8 @@ from kdistill.errors import UserError
 from kdistill.losses.loss import Loss, compares_logits
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers, Signals
-from kdistill.teachers.ensemble import COMBINATIONS, Combined
+from kdistill.tasks.classification import Combined
+from kdistill.teachers.ensemble import COMBINATIONS
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze, stored_answers
 from kdistill.teachers.together import combinations_table

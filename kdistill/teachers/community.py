@@ -27,7 +27,9 @@ from kdistill.engine.objective import Objective
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.losses.loss import Loss, compares_logits
-from kdistill.teachers.ensemble import COMBINATIONS, Combined
+from kdistill.tasks.classification import Combined
+from kdistill.tasks.task import Task
+from kdistill.teachers.ensemble import COMBINATIONS
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.peers import Members, Peers
 from kdistill.teachers.teacher import Context, Training
@@ -71,10 +73,10 @@ class Community(NetworkTeacher):
         self.count, self.learning, self.combine = members, learning, combine
         self.peers, self.peer_weight = peers, peer_weight
 
-    def made(self, dataset: Dataset, seed: int) -> nn.Module:
+    def made(self, dataset: Dataset, task: Task, seed: int) -> nn.Module:
         """All members; they are combined only when they are asked as one."""
         one = super().made
-        return Combined([one(dataset, seed + k) for k in range(self.count)], self.combine)
+        return Combined([one(dataset, task, seed + k) for k in range(self.count)], self.combine)
 
     def prepare(self, context: Context) -> None:
         """Load or train all members."""

@@ -1,23 +1,19 @@
 """Ensemble: networks that differ in seed (and, if asked, in data or architecture) answer as one.
 
 Hinton, Vinyals & Dean 2015, section 3: the members' distributions are combined by the arithmetic
-or the geometric mean; the temperature is applied to the result. Densities are a mixture.
+or the geometric mean; the temperature is applied to the result. See Task.together.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kdistill.artifacts.files import fingerprint
 from kdistill.config.sources import source_hashes
 from kdistill.data.batch import Batch
-from kdistill.data.tree import Tree
 from kdistill.engine.process import Process
-from kdistill.models.density_mixture import DensityMixture
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 from kdistill.teachers.network import NetworkTeacher
@@ -25,29 +21,6 @@ from kdistill.teachers.side_by_side import check_workers, prepare_all
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
 COMBINATIONS = ("arithmetic", "geometric")
-
-
-class Combined(nn.Module):
-    """The members' logits as those of one model.
-
-    geometric: the mean of the members' logits; arithmetic: the log of their mean probability.
-    """
-
-    def __init__(self, members: Sequence[nn.Module], combine: str) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.combine = combine
-
-    def forward(self, inputs: Tree) -> Tensor:
-        return combined(torch.stack([member(inputs) for member in self.members]), self.combine)
-
-
-def combined(logits: Tensor, how: str) -> Tensor:
-    """Logits [members, batch, classes] as those of one model [batch, classes], float32 or more."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # out of autocast
-    if how == "geometric":
-        return logits.mean(dim=0)
-    return logits.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(logits))
 
 
 class Ensemble:
@@ -99,8 +72,7 @@ class Ensemble:
         self.process: Process = context.process
         prepare_all(self.teachers, context, self.workers, self.executor)
         self.members: Sequence[nn.Module] = [teacher.network for teacher in self.teachers]
-        classes = context.dataset.classes
-        whole = Combined(self.members, self.combine) if classes else DensityMixture(self.members)
+        whole = context.task.together(self.members, self.combine)
         self.network = freeze(whole).to(context.process.device)
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import fingerprint
 from kdistill.data.batch import Dataset
-from kdistill.engine.predict import Measures
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.engine.stop import listening
 from kdistill.errors import UserError
 from kdistill.events import Event, Listener, Progress, Warned
+from kdistill.tasks.task import Task
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.own_code import OwnCode
 from kdistill.teachers.teacher import Context
@@ -31,7 +31,7 @@ class Job:
     teacher: NetworkTeacher  # not prepared yet, so its configs and its name alone
     data: bytes  # the pickled Dataset: by value, because shared memory is often small
     process: Process
-    measure: Measures
+    task: Task
     cache: Path
     point: Path | None
     save_every: float  # s
@@ -48,7 +48,7 @@ class Job:
             complain = lambda text: listener(Warned(text))  # noqa: E731
             return ResumePoint(self.point, self.save_every, complain) if self.point else None
 
-        return Context(dataset, process, self.measure, self.cache, listener, resume_point)
+        return Context(dataset, process, self.task, self.cache, listener, resume_point)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from kdistill.losses.loss import Loss
 from kdistill.models.network import make_network
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Answers, Signals
+from kdistill.tasks.task import Task
 from kdistill.teachers.teacher import Context, Training, ask_frozen, freeze
 
 
@@ -77,7 +78,7 @@ class NetworkTeacher:
     def prepare(self, context: Context) -> None:
         """Load the weights from the file or the cache, or train and store them there."""
         self.process = context.process
-        self.network = self.made(context.dataset, self.seed)
+        self.network = self.made(context.dataset, context.task, self.seed)
         self.hash = self.name(context.dataset.fingerprint, context.process.precision)
         if self.weights:
             load_weights(self.network, read_weights(self.weights), str(self.weights))
@@ -86,14 +87,14 @@ class NetworkTeacher:
             self._reuse_or_train(context)
         freeze(self.network).to(self.process.device)
 
-    def made(self, dataset: Dataset, seed: int) -> nn.Module:
+    def made(self, dataset: Dataset, task: Task, seed: int) -> nn.Module:
         """The network that is trained, with its first weights."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            classes = len(dataset.classes)
-            model, place = self.model, "teacher.model"
             held = read_weights(self.weights) if self.weights else None
-            return make_network(model, dataset.inputs, classes, place, held)
+            return make_network(
+                self.model, dataset.inputs, task.offers(), task.check_model, "teacher.model", held
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """As it is sent to another process: configs and names alone."""
@@ -175,7 +176,7 @@ class NetworkTeacher:
         dataset, process = context.dataset, context.process
         fit = build(self.fit, roles=(Fit,), key=self.fit_key)
         fit.key = self.fit_key
-        fit.check(len(dataset.validation) > 0, context.measure.validated)
+        fit.check(len(dataset.validation) > 0, context.task.validated)
         loss: Loss = build(self.loss, roles=(Loss,), key="teacher.loss")
         if loss.needs_targets and dataset.train.targets is None:
             raise UserError(
@@ -189,6 +190,7 @@ class NetworkTeacher:
         examples = self._resample(dataset.train) if self.bootstrap else dataset.train
         stream = self.stream(examples, fit.batch_size, process, augmentation)
         objective, teacher = self.objective(loss), self.taught_by(examples, loss, context)
+        objective.watch = context.task.watch
         bind(objective, teacher, examples, process, self.seed)
         fit(
             objective,
@@ -233,7 +235,7 @@ class NetworkTeacher:
 
     def validator(self, context: Context) -> Validate:
         """What is measured of it after each epoch."""
-        return validator(context.dataset.validation, context.measure, context.process)
+        return validator(context.dataset.validation, context.task, context.process)
 
     def _resample(self, examples: Examples) -> Examples:
         generator = torch.Generator().manual_seed(self.seed)

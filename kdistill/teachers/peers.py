@@ -10,7 +10,7 @@ from kdistill.data.tree import Tree
 from kdistill.losses.loss import Loss, Shapes, logits_of, number
 from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
-from kdistill.teachers.ensemble import combined
+from kdistill.tasks.classification import combined
 
 
 class Members(nn.Module):

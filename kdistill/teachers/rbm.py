@@ -22,12 +22,12 @@ from kdistill.errors import UserError
 from kdistill.events import StageEnded
 from kdistill.losses.loss import Loss
 from kdistill.measures.annealing import base_odds
+from kdistill.models.abilities import SWEEP
 from kdistill.models.network import Network, inner
 from kdistill.models.rbm import RBM
+from kdistill.tasks.task import Task
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import FORWARD_AND_BACKWARD, Context, Training, freeze
-
-SWEEP = 2  # of block Gibbs: as many times the arithmetic of a log-density
 
 
 class RBMTeacher(NetworkTeacher):
@@ -62,10 +62,10 @@ class RBMTeacher(NetworkTeacher):
         self.path = Path(path) if path else None
         self.sweeps, self.chains = sweeps, chains
 
-    def made(self, dataset: Dataset, seed: int) -> nn.Module:
+    def made(self, dataset: Dataset, task: Task, seed: int) -> nn.Module:
         """The RBM before training: its visible biases are the log odds of the pixels (Hinton 2010,
         "A practical guide to training RBMs", section 8)."""
-        network, data = super().made(dataset, seed), dataset.train.inputs
+        network, data = super().made(dataset, task, seed), dataset.train.inputs
         if not isinstance(data, Tensor) or not len(data):
             raise UserError(
                 "teacher: an RBM is trained on data in memory; or give teacher.path=FILE"

@@ -100,7 +100,7 @@ def jobs(
             teacher,
             data,
             process,
-            context.measure,
+            context.task,
             cache,
             point.path.absolute() if point else None,
             point.every if point else 0.0,

@@ -4,6 +4,7 @@ Hinton, Vinyals & Dean 2015, section 5.2.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,8 @@ from kdistill.errors import UserError
 from kdistill.losses.loss import Loss
 from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Answers
+from kdistill.tasks.classification import Classification
+from kdistill.tasks.task import Task
 from kdistill.teachers.full_softmax import FullSoftmax
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import Context, stored_answers
@@ -54,16 +57,18 @@ class Specialist(NetworkTeacher):
         """As for any network, with its own view of the data."""
         if not hasattr(self.generalist, "network"):  # in another process: it is in the cache
             self.generalist.prepare(context.warnings_only())
-        super().prepare(replace(context, dataset=self.specialty.seen(context.dataset)))
+        seen, task = self.specialty.seen(context.dataset), copy(context.task)
+        Classification.bind(task, seen, taught=True)  # type: ignore[arg-type]
+        super().prepare(replace(context, dataset=seen, task=task))
 
     def _name(self, data: str, precision: str) -> str:
         taught_by = self.generalist.name(data, precision)
         classes = self.specialty.classes
         return fingerprint(super()._name(data, precision), taught_by, classes, self.full_softmax)
 
-    def made(self, dataset: Dataset, seed: int) -> nn.Module:
+    def made(self, dataset: Dataset, task: Task, seed: int) -> nn.Module:
         """With the generalist's weights, see `narrowed`, and a dustbin that wins half the time."""
-        network = super().made(dataset, seed)
+        network = super().made(dataset, task, seed)
         start, own = self.generalist.network.state_dict(), network.state_dict()
         classes = self.specialty.classes if self.specialty.dustbin else None
         taken = {name: narrowed(name, start, own, classes) for name in own}

@@ -122,7 +122,7 @@ class Specialists:
         if context.dataset.train.targets is None:
             raise UserError("teacher: specialists learn from labels; give a labelled training set")
         fit = build(self.specialist_fit, roles=(Fit,), key="teacher.specialist_fit")
-        fit.check(len(context.dataset.validation) > 0, context.measure.validated)
+        fit.check(len(context.dataset.validation) > 0, context.task.validated)
 
     def _sets(self, context: Context) -> list[tuple[int, ...]]:
         """The clusters, from the cache or from what the generalist says of the training set."""

@@ -10,7 +10,6 @@ from torch import nn
 
 from kdistill.artifacts.result import Table
 from kdistill.data.batch import Batch, Dataset, Examples
-from kdistill.engine.predict import Measures
 from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.events import Event, Listener, Warned
@@ -18,6 +17,7 @@ from kdistill.signals.ask import ask
 from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers, answers_folder
+from kdistill.tasks.task import Task
 
 FORWARD_AND_BACKWARD = 3.0  # times the arithmetic of a forward pass
 
@@ -28,7 +28,7 @@ class Context:
 
     dataset: Dataset
     process: Process
-    measure: Measures
+    task: Task
     cache: Path | None  # where trained teachers are shared between runs; None: kept nowhere
     listener: Listener
     resume_point: Callable[[str], ResumePoint | None] = lambda stage: None  # of a training

@@ -10,7 +10,8 @@ from kdistill.data.batch import Dataset, Examples
 from kdistill.data.labels import labels_of
 from kdistill.engine.predict import predict
 from kdistill.engine.process import Process
-from kdistill.teachers.ensemble import COMBINATIONS, combined
+from kdistill.tasks.classification import combined
+from kdistill.teachers.ensemble import COMBINATIONS
 
 
 def combinations_table(members: Sequence[nn.Module], dataset: Dataset, process: Process) -> Table:

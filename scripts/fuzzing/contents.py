@@ -52,7 +52,7 @@ def config() -> bytes:
     fit = {"epochs": 2, "batch_size": 8, "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1}}
     loss = {"_target_": "kdistill.losses.soft_targets.SoftTargets", "temperature": 4.0}
     whole = {"name": "fuzzed", "seed": 0, "student": STUDENT, "loss": loss, "fit": fit}
-    return yaml.safe_dump({**whole, "measure": {"bins": 5}, "dataset": {"path": None}}).encode()
+    return yaml.safe_dump({**whole, "task": {"bins": 5}, "dataset": {"path": None}}).encode()
 
 
 def student_config() -> bytes:

@@ -207,6 +207,7 @@ def test_a_teacher_for_pictures_of_another_size(train, run_folder, desk):
 
 
 EVALUATED = [
+    (config(measure={}), "measure: renamed; use task=..."),
     (lacking("device"), "old/config.yaml: damaged: device is missing, perhaps it was cut short"),
     (config(dataset=DEVICE), "dataset: kdistill.engine.process.Process is not a kdistill.data.pla"),
     (student(model=GIANT), "model takes 19.6 GB or more, which is more than"),
@@ -232,8 +233,8 @@ EVALUATED = [
     (student(input_shape=3), "old/student.yaml: damaged"),
     (config(dataset=SYSTEM), "dataset._target_: os.system is not in a trusted package"),
     (config(student=LOAD), "student._target_: torch.load is not in a trusted package"),
-    (config(measure={"_target_": "kdistill.measures.classification.Classification", "x": SYSTEM}),
-     "measure.x"),
+    (config(task={"_target_": "kdistill.tasks.classification.Classification", "x": SYSTEM}),
+     "task.x"),
 ]  # fmt: skip
 
 

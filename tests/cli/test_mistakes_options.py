@@ -71,7 +71,7 @@ VALUES = [
     ("fit.monitor=accuracy", "fit.monitor=accuracy is not measured; choose from errors, nll"),
     ("student.dropout=1", "student: dropout must be in [0, 1), got 1"),
     ("student.widths=[0]", "student: widths must each be >= 1, got [0]"),
-    ("measure.main=f1", "measure: main must be one of errors, accuracy, nll, brier, ece, got f1"),
+    ("task.main=f1", "task: main must be one of errors, accuracy, nll, brier, ece, got f1"),
     ("seed=-1", "seed must be >= 0, got -1"),
     ("transfer.fraction=0", "transfer: fraction must be in (0, 1], got 0"),
     ("transfer.omit_classes=[11]", "transfer.omit_classes: no class 11 among the 10"),

@@ -22,6 +22,7 @@ from kdistill.losses.logits import Logits
 from kdistill.models.mlp import MLP
 from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
+from kdistill.tasks.classification import Classification
 
 CPU = torch.device("cpu")
 SGD = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9}
@@ -44,7 +45,7 @@ def fitted(examples: Examples, student: nn.Module, loss=None, teacher=None, **ke
     options = {"epochs": 3, "batch_size": 8, "optimizer": SGD, **keys}
     listener, validate = options.pop("listener", silent), options.pop("validate", lambda _: {})
     stream = EpochStream(examples, options["batch_size"], 5, CPU)
-    objective = Objective(student, loss or HardLabels())
+    objective = Objective(student, loss or HardLabels(), Classification().watch)
     process = Process("cpu", "fp32").start()
     fit = Fit(**options)
     return fit(

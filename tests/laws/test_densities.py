@@ -36,8 +36,8 @@ WORDS = [
         "transfer.epoch_size=1000",
     ),
     *("student.hidden=12", "fit.epochs=2", "fit.optimizer.lr=0.01", "device=cpu"),
-    *("measure.samples=200", "measure.sweeps=64", "measure.annealed_chains=40"),
-    *("measure.temperatures=50", "save_every=1e-9"),
+    *("task.samples=200", "task.sweeps=64", "task.annealed_chains=40"),
+    *("task.temperatures=50", "save_every=1e-9"),
 ]
 STUDENTS = {
     "nade": ["student.hidden=12", "student.units=relu", "student.order=random"],
@@ -141,7 +141,7 @@ def test_samples_of_a_run_are_inputs_of_another(
     folder, file = RunFolder(tmp_path / "nade"), tmp_path / "drawn.safetensors"
     bits = ["dataset=binarised", "dataset@dataset.source=digits", "dataset.how=threshold"]
     parts = ["teacher=none", "student=nade", "student.hidden=12", "loss=likelihood"]
-    rest = ["measure=density", "measure.samples=200", "fit.epochs=1", "device=cpu"]
+    rest = ["task=density", "task.samples=200", "fit.epochs=1", "device=cpu"]
     where = ["baseline=false", f"hydra.run.dir={folder.path}"]
     assert main(["train", *bits, *parts, *rest, *where]) == 0
     assert main(["sample", str(folder.path), str(file), "--count=300", "--seed=1"]) == 0
@@ -188,7 +188,7 @@ def test_a_mixture_of_nades_teaches(loss: str, tmp_path: Path) -> None:
 def test_without_data_there_is_no_baseline(tmp_path: Path) -> None:
     path = tmp_path / "my_rbm.npz"
     np.savez(path, W=np.eye(16, 4), visible_bias=np.zeros(16), hidden_bias=np.zeros(4))
-    plain = config("dataset=none", f"teacher.path={path}", "measure.main=kl_teacher_student")
+    plain = config("dataset=none", f"teacher.path={path}", "task.main=kl_teacher_student")
     with pytest.raises(UserError, match=r"no training data; set .* baseline=false"):
         run_config(plain, tmp_path / "run", silent)
 
@@ -255,13 +255,13 @@ def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFi
     ("words", "message"),
     [
         (["transfer.chains=150"], "transfer.chains must be a multiple of fit.batch_size, got 150"),
-        (["dataset=digits"], "measure: a density is measured on data without classes"),
+        (["dataset=digits"], "task: a density is measured on data without classes"),
         (
-            ["measure=classification", "measure.main=nll"],
-            "measure: these data have no classes; use measure=density",
+            ["task=classification", "task.main=nll"],
+            "task: these data have no classes; use task=density",
         ),
         (
-            ["dataset=digits", "measure=classification", "measure.main=nll", "student=mlp"]
+            ["dataset=digits", "task=classification", "task.main=nll", "student=mlp"]
             + ["loss=soft_targets", "transfer=train"],
             "teacher: an RBM is a density, and these data have classes",
         ),
@@ -270,7 +270,7 @@ def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFi
             + ["loss@teacher.loss=contrastive_divergence"],
             "teacher.loss: it learns from samples of the model, which only teacher=rbm draws",
         ),
-        (["loss=soft_targets"], "loss: with this measure it must be one of densities"),
+        (["loss=soft_targets"], "loss: with this task it must be one of densities"),
         (["transfer=noise"], "transfer: Gaussian noise is not of 0 and 1"),
         (["student=mlp"], "student: kdistill.models.mlp.MLP tells classes apart"),
         (
@@ -281,10 +281,10 @@ def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFi
         (
             ["+student.preprocessing._target_=kdistill.models.preprocessing.Pixels"]
             + ["+student.preprocessing.mean=0.5"],
-            "student.preprocessing: a density's inputs must stay 0 and 1",
+            "student: .*NADE must see the inputs of a density as they are, 0 and 1",
         ),
         (["loss=reverse_kl", "fit.batch_size=1"], "fit.batch_size: the student's own samples"),
-        (["measure.annealed_chains=1"], "annealed_chains must be 0 or >= 40, got 1"),
+        (["task.annealed_chains=1"], "annealed_chains must be 0 or >= 40, got 1"),
         (
             ["loss=reverse_kl", "device.processes=2", "device.strategy=fsdp"],
             "loss: it samples the student at every step",

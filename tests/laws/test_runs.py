@@ -58,7 +58,7 @@ def parts(*overrides: str) -> Parts:
 
 def prepared(made: Parts) -> Parts:
     assert made.teacher is not None
-    made.teacher.prepare(Context(made.dataset, made.process, made.measure, None, silent))
+    made.teacher.prepare(Context(made.dataset, made.process, made.task, None, silent))
     return made
 
 

@@ -37,7 +37,7 @@ OPTIONS = [option for option in OPTIONS if classifies(option)]
 
 def made(config: dict[str, Any], shape: Sequence[int], seed: int = 0) -> Network:
     torch.manual_seed(seed)
-    return make_network(config, Array(tuple(shape)), CLASSES, key="student")
+    return make_network(config, Array(tuple(shape)), {"classes": CLASSES}, key="student")
 
 
 class Student:

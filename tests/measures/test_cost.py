@@ -14,7 +14,7 @@ from kdistill.models.nade import NADE
 from kdistill.models.nade_kernel import BLOCK
 from kdistill.models.network import Network
 from kdistill.models.preprocessing import Pixels
-from kdistill.teachers.ensemble import Combined
+from kdistill.tasks.classification import Combined
 
 CPU = torch.device("cpu")
 HINTONS_STUDENT = 784 * 800 + 800 * 800 + 800 * 10

@@ -14,6 +14,7 @@ from kdistill.errors import UserError
 from kdistill.models.network import Network, make_network
 from kdistill.models.preprocessing import Pixels
 from kdistill.paths import CONFIG_DIR
+from kdistill.tasks.classification import Classification
 
 STUDENTS = sorted((CONFIG_DIR / "student").glob("*.yaml"))
 DENSITIES = ("nade", "made")
@@ -47,6 +48,10 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDISTILL_TRUST", "own_networks")
 
 
+FOUR = Classification()
+FOUR.classes = 4
+
+
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)], ids=str)
 @pytest.mark.parametrize("option", [path.stem for path in STUDENTS if path.stem not in DENSITIES])
 def test_every_student_config_answers_grey_and_coloured_images(
@@ -54,7 +59,7 @@ def test_every_student_config_answers_grey_and_coloured_images(
 ) -> None:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         config = compose(overrides=[f"+student={option}"]).student
-    network = make_network(config, Array(shape), classes=7)
+    network = make_network(config, Array(shape), {"classes": 7})
     assert network.training
     images = torch.randint(0, 256, (3, *shape), dtype=torch.uint8)
     with torch.no_grad():
@@ -67,19 +72,19 @@ def test_every_student_config_answers_grey_and_coloured_images(
 def test_the_model_sees_the_shape_after_preprocessing() -> None:
     pixels = {"_target_": "kdistill.models.preprocessing.Pixels", "size": 5, "channels": 2}
     network = make_network(
-        {**MLP, "preprocessing": pixels}, Array((1, 28, 28), torch.uint8), classes=3
+        {**MLP, "preprocessing": pixels}, Array((1, 28, 28), torch.uint8), {"classes": 3}
     )
     assert network.model.hidden[0].in_features == 2 * 5 * 5
 
 
 def test_preprocessing_may_be_any_module_of_the_users() -> None:
     config = {**MLP, "preprocessing": {"_target_": "torch.nn.AvgPool2d", "kernel_size": 2}}
-    assert make_network(config, Array((1, 8, 8)), classes=3).model.hidden[0].in_features == 16
+    assert make_network(config, Array((1, 8, 8)), {"classes": 3}).model.hidden[0].in_features == 16
 
 
 @pytest.mark.usefixtures("own")
 def test_a_users_module_needs_neither_classes_nor_input_shape() -> None:
-    network = make_network(TINY, Array((3, 2, 2), torch.uint8), classes=3)
+    network = make_network(TINY, Array((3, 2, 2), torch.uint8), {"classes": 3})
     assert isinstance(network.preprocessing, Pixels)
     assert network(torch.zeros(4, 3, 2, 2, dtype=torch.uint8)).shape == (4, 3)
 
@@ -92,16 +97,12 @@ def test_a_users_module_needs_neither_classes_nor_input_shape() -> None:
             (3, 4, 4),
             r"^model: own_networks.Tiny cannot take .* \[3, 4, 4\]: .*mat1",
         ),
-        (TINY, (12,), r"Tiny must answer .* with \[2, 4\], got \[2, 3\]"),
+        (TINY, (12,), r"Tiny must answer with logits \[batch, 4\], got \[2, 3\] for two inputs"),
         (PAIR, (12,), r"Pair must answer with logits \[batch, 4\], got a tuple"),
         ({**MLP, "widths": [0]}, (12,), "widths must each be >= 1"),
         ({**MLP, "preprocessing": FOUR_WIDE}, (12,), "model.preprocessing: size and channels need"),
         ({"widths": [4]}, (12,), "model._target_: missing"),
-        (
-            {"_target_": "kdistill.measures.classification.Classification"},
-            (12,),
-            "not a torch.nn.Mod",
-        ),
+        ({"_target_": "kdistill.tasks.classification.Classification"}, (12,), "not a torch.nn.Mod"),
     ],
 )
 @pytest.mark.usefixtures("own")
@@ -109,13 +110,14 @@ def test_what_does_not_fit_is_one_line(
     config: dict[str, Any], shape: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        make_network(config, Array(shape), classes=4)
+        make_network(config, Array(shape), FOUR.offers(), FOUR.check_model)
     assert "\n" not in str(caught.value)
 
 
 def test_making_a_network_leaves_its_statistics_as_new() -> None:
     config = OmegaConf.load(CONFIG_DIR / "student" / "resnet.yaml")
-    buffers = dict(make_network(config, Array((1, 8, 8), torch.uint8), classes=3).named_buffers())
+    network = make_network(config, Array((1, 8, 8), torch.uint8), {"classes": 3})
+    buffers = dict(network.named_buffers())
     counts = [value for name, value in buffers.items() if name.endswith("num_batches_tracked")]
     assert counts
     assert all(int(count) == 0 for count in counts)

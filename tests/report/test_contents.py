@@ -19,11 +19,11 @@ def configured(folder: RunFolder, config: str) -> Contents:
 
 
 def test_bins_are_those_of_the_config(folder: RunFolder) -> None:
-    assert configured(folder, "measure: {bins: 7}").bins == 7
-    for config in ("measure: {main: errors}", "measure: {bins: many}", "measure: null", "{}"):
+    assert configured(folder, "task: {bins: 7}").bins == 7
+    for config in ("task: {main: errors}", "task: {bins: many}", "task: null", "{}"):
         assert configured(folder, config).bins == 15
     for bins in ("0", "1000000000", "true", "1.5"):
-        assert configured(folder, f"measure: {{bins: {bins}}}").bins == 15
+        assert configured(folder, f"task: {{bins: {bins}}}").bins == 15
 
 
 def test_temperatures_are_all_that_the_loss_names(folder: RunFolder) -> None:

@@ -20,7 +20,7 @@ from kdistill.signals.input_gradients import (
     projected,
     slopes,
 )
-from kdistill.teachers.ensemble import Combined
+from kdistill.tasks.classification import Combined
 
 KEYS = sample_keys(0, 0, torch.arange(6))
 

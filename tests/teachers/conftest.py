@@ -11,7 +11,7 @@ from kdistill.data.batch import Dataset
 from kdistill.data.tensors import from_tensors
 from kdistill.engine.process import Process
 from kdistill.events import Listener, silent
-from kdistill.measures.classification import Classification
+from kdistill.tasks.classification import Classification
 from kdistill.teachers.teacher import Context
 
 
@@ -39,7 +39,8 @@ def context(dataset: Dataset) -> Callable[..., Context]:
 
     def make(cache: Path | None = None, listener: Listener = silent, **changes: Any) -> Context:
         process = Process("cpu", "fp32").start()
-        parts = {"dataset": dataset, "process": process, "measure": Classification(), **changes}
+        parts = {"dataset": dataset, "process": process, "task": Classification(), **changes}
+        parts["task"].bind(parts["dataset"], taught=True)
         return Context(**parts, cache=cache, listener=listener)
 
     return make

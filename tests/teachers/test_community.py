@@ -14,8 +14,10 @@ from kdistill.engine.predict import predict
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, StageEnded
 from kdistill.signals.signal import ANSWER
+from kdistill.tasks.classification import Combined
+from kdistill.tasks.task import Task
 from kdistill.teachers.community import Community
-from kdistill.teachers.ensemble import COMBINATIONS, Combined, Ensemble
+from kdistill.teachers.ensemble import COMBINATIONS, Ensemble
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import Context
 
@@ -64,8 +66,8 @@ class FromItsOwnSeed(NetworkTeacher):
 
     k = 0
 
-    def made(self, dataset: Dataset, seed: int) -> nn.Module:
-        return super().made(dataset, seed + self.k)
+    def made(self, dataset: Dataset, task: Task, seed: int) -> nn.Module:
+        return super().made(dataset, task, seed + self.k)
 
 
 def test_alone_each_is_the_network_trained_by_itself_bit_for_bit(context: Run) -> None:
@@ -141,9 +143,9 @@ def test_validation_is_that_of_the_answer_and_of_the_average_member(context: Run
     made = prepared(context(None, told.append))
     validation, process = context().dataset.validation, context().process
     last = [event for event in told if isinstance(event, EpochEnded)][-1].validation
-    score = context().measure.validate
-    together = score(predict(made.network, validation, process), validation.targets)
-    alone = [score(predict(m, validation, process), validation.targets) for m in made.members]
+    score = context().task.validate
+    together = score(predict(made.network, validation, process), validation)
+    alone = [score(predict(m, validation, process), validation) for m in made.members]
     assert {name: last[name] for name in together} == together
     for name in together:
         assert last[f"member_{name}"] == pytest.approx(sum(one[name] for one in alone) / 3)

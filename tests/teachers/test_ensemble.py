@@ -14,7 +14,8 @@ from kdistill.events import Event, StageEnded
 from kdistill.losses.soft_targets import SoftTargets
 from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Signals
-from kdistill.teachers.ensemble import COMBINATIONS, Combined, Ensemble
+from kdistill.tasks.classification import Combined
+from kdistill.teachers.ensemble import COMBINATIONS, Ensemble
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import Context
 

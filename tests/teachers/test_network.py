@@ -18,8 +18,8 @@ from kdistill.data.batch import Batch, Dataset
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, StageEnded, Warned, silent
-from kdistill.measures.classification import Classification
 from kdistill.signals.signal import ANSWER
+from kdistill.tasks.classification import Classification
 from kdistill.teachers import network as network_file
 from kdistill.teachers.network import NetworkTeacher
 from kdistill.teachers.teacher import Context
@@ -162,7 +162,9 @@ def prepare_slowly(folder: Path, name: str, dataset: Dataset, seconds: float) ->
 
     made._train = train
     process = Process("cpu", "fp32").start()
-    made.prepare(Context(dataset, process, Classification(), folder / "cache", silent))
+    task = Classification()
+    task.bind(dataset, taught=True)
+    made.prepare(Context(dataset, process, task, folder / "cache", silent))
     write_tensors(folder / f"{name}.safetensors", weights(made))
 
 

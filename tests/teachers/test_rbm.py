@@ -13,10 +13,10 @@ from kdistill.data.digits import Digits
 from kdistill.engine.process import Process
 from kdistill.errors import UserError
 from kdistill.events import silent
-from kdistill.measures.density import Density
 from kdistill.models.network import inner
 from kdistill.models.rbm import RBM
 from kdistill.signals.signal import ANSWER
+from kdistill.tasks.density import Density
 from kdistill.teachers.rbm import Chains, RBMTeacher
 from kdistill.teachers.teacher import Context
 
@@ -33,7 +33,9 @@ Made = Callable[..., RBM]
 
 
 def context(cache: Path | None = None) -> Context:
-    return Context(DATA, Process("cpu", "fp32").start(), Density(), cache, silent)
+    task = Density()
+    task.bind(DATA, taught=True)
+    return Context(DATA, Process("cpu", "fp32").start(), task, cache, silent)
 
 
 @pytest.mark.parametrize("chains", [0, 40], ids=["cd", "pcd"])

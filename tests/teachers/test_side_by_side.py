@@ -16,7 +16,7 @@ from kdistill.engine.process import Process
 from kdistill.engine.resume import ResumePoint
 from kdistill.errors import UserError
 from kdistill.events import EpochEnded, Event, Listener, Progress, StageEnded, StageStarted, silent
-from kdistill.measures.classification import Classification
+from kdistill.tasks.classification import Classification
 from kdistill.teachers import side_by_side
 from kdistill.teachers.ensemble import Ensemble
 from kdistill.teachers.side_by_side import WallClock, jobs, sharing
@@ -95,7 +95,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
             return ResumePoint(folder / f"{stage[8]}.pt", 1e-9, pytest.fail)
 
         process = Process("cpu", "fp32", threads=1).start()
-        return Context(data(), process, Classification(), folder / cache, listener, point)
+        task = Classification()
+        task.bind(data(), taught=True)
+        return Context(data(), process, task, folder / cache, listener, point)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -274,7 +274,7 @@ def test_a_layer_that_depends_on_the_classes_elsewhere_is_told() -> None:
     ],
 )
 def test_convolutional_networks_are_narrowed(model: dict[str, Any], shape: tuple[int, ...]) -> None:
-    whole, part = (make_network(model, Array(shape), classes).eval() for classes in (5, 3))
+    whole, part = (make_network(model, Array(shape), {"classes": count}).eval() for count in (5, 3))
     start, own = whole.state_dict(), part.state_dict()
     part.load_state_dict({name: narrowed(name, start, own, (0, 3)) for name in own})
     inputs = torch.rand(4, *shape)

@@ -10,9 +10,9 @@ from kdistill.data.batch import Dataset, Examples
 from kdistill.data.spec import Array, one_of
 from kdistill.data.spoken_digit_frames import CLASSES, states
 from kdistill.errors import UserError
-from kdistill.measures.classification import Classification
 from kdistill.measures.intervals import wilson
-from kdistill.measures.speech import Speech
+from kdistill.tasks.classification import Classification
+from kdistill.tasks.speech import Speech
 
 
 def examples(digits: list[int], frames: list[int]) -> Examples:
@@ -41,7 +41,7 @@ TEN = examples(list(range(10)), [5, 9, 3, 4, 40, 7, 6, 21, 3, 8])
 
 def bound(part: Examples = TEN) -> Speech:
     measure = Speech()
-    measure.bind(dataset(part))
+    measure.bind(dataset(part), taught=True)
     return measure
 
 
@@ -53,7 +53,7 @@ def truth(labels: Tensor, sure: float = 0.9) -> Tensor:
 
 def test_the_truth_is_recognised() -> None:
     assert TEN.targets is not None
-    found = bound()(truth(TEN.targets), TEN.targets, None, TEN.group)["recordings_wrong"]
+    found = bound().figures(truth(TEN.targets), TEN.targets, None, TEN.group)["recordings_wrong"]
     assert (found.value, found.n, found.unit, found.better) == (0, 10, "count", "lower")
     low, high = wilson(0, 10)
     assert found.interval == (10 * low, 10 * high)
@@ -65,10 +65,12 @@ def test_mistaken_recordings_are_counted_and_mistaken_frames_outvoted() -> None:
     answers[TEN.group == 4] = (answers[TEN.group == 4] + 3) % 30  # four is heard as five
     answers[(TEN.group == 7).nonzero()[10]] = 0  # one frame of 21
     measure = bound()
-    heard, said = measure.recognised(truth(answers), TEN.targets, TEN.group)
-    assert said.tolist() == list(range(10))
+    heard, spoken = measure.recognised(truth(answers), TEN.targets, TEN.group)
+    assert spoken.tolist() == list(range(10))
     assert heard.tolist() == [0, 1, 2, 3, 5, 5, 6, 7, 8, 9]
-    assert measure(truth(answers), TEN.targets, None, TEN.group)["recordings_wrong"].value == 1
+    assert (
+        measure.figures(truth(answers), TEN.targets, None, TEN.group)["recordings_wrong"].value == 1
+    )
 
 
 def test_states_in_the_wrong_order_are_no_word() -> None:
@@ -95,7 +97,7 @@ def test_the_prior_of_a_state_is_divided_out() -> None:
 def test_too_few_frames_are_wrong() -> None:
     short = examples([0, 0], [2, 3])
     assert short.targets is not None
-    found = bound()(truth(short.targets), short.targets, None, short.group)
+    found = bound().figures(truth(short.targets), short.targets, None, short.group)
     assert found["recordings_wrong"].value == 1
 
 
@@ -107,18 +109,18 @@ def test_the_order_of_recordings_does_not_matter() -> None:
     some = TEN.take(rows)
     measure = bound()
     assert some.targets is not None
-    heard, said = measure.recognised(logits[rows], some.targets, some.group)
+    heard, spoken = measure.recognised(logits[rows], some.targets, some.group)
     everything, _ = measure.recognised(logits, TEN.targets, TEN.group)
-    assert said.tolist() == [0, 1, 2, 5, 7, 8, 9]
-    assert torch.equal(heard, everything[said])
+    assert spoken.tolist() == [0, 1, 2, 5, 7, 8, 9]
+    assert torch.equal(heard, everything[spoken])
 
 
 def test_of_frames_it_measures_what_classification_does() -> None:
     logits = torch.randn(len(TEN), 30, generator=torch.Generator().manual_seed(1))
-    found = bound()(logits, TEN.targets, 2 * logits, TEN.group)
+    found = bound().figures(logits, TEN.targets, 2 * logits, TEN.group)
     found.pop("recordings_wrong")
-    assert found == Classification()(logits, TEN.targets, 2 * logits)
-    assert bound()(logits, TEN.targets) == Classification()(logits, TEN.targets)
+    assert found == Classification().figures(logits, TEN.targets, 2 * logits)
+    assert bound().figures(logits, TEN.targets) == Classification().figures(logits, TEN.targets)
 
 
 def test_data_that_are_no_frames_of_words_are_refused() -> None:
@@ -128,9 +130,9 @@ def test_data_that_are_no_frames_of_words_are_refused() -> None:
         replace(whole, train=replace(TEN, targets=None)),
         replace(whole, classes=CLASSES[:29]),
     ):
-        with pytest.raises(UserError, match="use measure=classification, or dataset=spoken_digit"):
-            Speech().bind(other)
-    Classification().bind(replace(whole, test=replace(TEN, group=None)))
+        with pytest.raises(UserError, match="use task=classification, or dataset=spoken_digit"):
+            Speech().bind(other, taught=True)
+    Classification().bind(replace(whole, test=replace(TEN, group=None)), taught=True)
 
 
 def test_values_out_of_range_are_refused() -> None:

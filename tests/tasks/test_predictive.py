@@ -1,30 +1,24 @@
 """What is measured of each model, on which part, and which inputs are kept for the report."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from kdistill import evaluate
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.artifacts.result import ModelResult
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset
 from kdistill.data.tensors import from_tensors
-from kdistill.data.transfer import TrainingSet
-from kdistill.engine.fit import Fit
-from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.events import silent
-from kdistill.held_out import HeldOut
-from kdistill.losses.soft_targets import SoftTargets
-from kdistill.measures.classification import Classification
-from kdistill.parts import Parts
-from kdistill.teachers.frozen import Frozen
-from kdistill.teachers.teacher import Context
+from kdistill.tasks.classification import Classification
+from kdistill.tasks.task import Bench
 
 CLASSES = 3
+Judged = Callable[..., dict[str, ModelResult | None]]
+Measured = Callable[[Dataset], dict[str, ModelResult | None]]
 
 
 class Fixed(nn.Module):
@@ -52,39 +46,31 @@ def part(n: int, seed: int) -> tuple[Tensor, Tensor]:
     return inputs, torch.randint(CLASSES, (n,), generator=generator)
 
 
-def judged(
-    networks: dict[str, nn.Module], dataset: Dataset, folder: RunFolder
-) -> dict[str, ModelResult | None]:
-    """Models of a run whose teacher is among `networks`, or which has none."""
-    parts = Parts(
-        dataset=dataset,
-        transfer=TrainingSet(),
-        teacher=Frozen(networks["teacher"]) if "teacher" in networks else None,
-        student=networks["student"],
-        loss=SoftTargets(),
-        fit=Fit(1, 8, {}),
-        measure=Classification(),
-        process=Process().start(),
-        name="judged",
-        seed=0,
-        baseline="baseline" in networks,
-        cache=None,
-    )
-    context = Context(dataset, parts.process, parts.measure, folder.work, silent)
-    held_out = HeldOut(parts.teacher, context)
-    return evaluate.judge_classifiers(parts, networks, held_out, folder).models
+@pytest.fixture
+def judged(bench: Callable[..., Bench], folder: RunFolder) -> Judged:
+    """Models of a run by their figures."""
+
+    def judge(networks: dict[str, nn.Module], dataset: Dataset) -> dict[str, ModelResult | None]:
+        task = Classification()
+        task.bind(dataset, "teacher" in networks)
+        return task.judge(bench(networks, dataset, folder)).models
+
+    return judge
 
 
-def measured(dataset: Dataset, folder: RunFolder) -> dict[str, ModelResult | None]:
+@pytest.fixture
+def measured(judged: Judged) -> Callable[[Dataset], dict[str, ModelResult | None]]:
     networks = {"teacher": Fixed(2.0), "student": Fixed(1.0), "baseline": Fixed(-1.0)}
-    return judged(networks, dataset, folder)
+    return lambda dataset: judged(networks, dataset)
 
 
-def test_every_model_is_measured_on_the_validation_part_too(folder: RunFolder) -> None:
+def test_every_model_is_measured_on_the_validation_part_too(
+    judged: Judged, measured: Measured, folder: RunFolder
+) -> None:
     validation = part(20, 2)
     dataset = from_tensors(part(30, 1), part(40, 3), validation, CLASSES, "made")
-    models = measured(dataset, folder)
-    expected = Classification()(validation[0], validation[1], 2 * validation[0])
+    models = measured(dataset)
+    expected = Classification().figures(validation[0], validation[1], 2 * validation[0])
     student, teacher = models["student"], models["teacher"]
     assert student is not None
     assert teacher is not None
@@ -96,26 +82,32 @@ def test_every_model_is_measured_on_the_validation_part_too(folder: RunFolder) -
     assert "kl_to_teacher" not in teacher.validation
 
 
-def test_without_a_validation_part_nothing_is_said_of_it(folder: RunFolder) -> None:
+def test_without_a_validation_part_nothing_is_said_of_it(
+    judged: Judged, measured: Measured, folder: RunFolder
+) -> None:
     dataset = from_tensors(part(30, 1), part(40, 3), None, CLASSES, "made")
-    assert [model.validation for model in measured(dataset, folder).values() if model] == [{}] * 3
+    assert [model.validation for model in measured(dataset).values() if model] == [{}] * 3
 
 
-def test_the_gallery_holds_the_inputs_of_the_largest_divergence(folder: RunFolder) -> None:
+def test_the_gallery_holds_the_inputs_of_the_largest_divergence(
+    judged: Judged, measured: Measured, folder: RunFolder
+) -> None:
     test = part(40, 3)
-    measured(from_tensors(part(30, 1), test, None, CLASSES, "made"), folder)
+    measured(from_tensors(part(30, 1), test, None, CLASSES, "made"))
     kept, said = read_tensors(folder.gallery), read_tensors(folder.predictions)
     each = (said["teacher"] * (said["teacher"] / said["student"]).log()).sum(1)
     assert kept["row"].tolist() == each.argsort(descending=True)[:8].tolist()
     assert torch.equal(kept["inputs"], test[0][kept["row"]])
 
 
-def test_nan_on_validation_data_is_told(folder: RunFolder) -> None:
+def test_nan_on_validation_data_is_told(
+    judged: Judged, measured: Measured, folder: RunFolder
+) -> None:
     broken = part(20, 2)
     broken[0][3] = 1e30
     dataset = from_tensors(part(30, 1), part(40, 3), broken, CLASSES, "made")
-    with pytest.raises(UserError, match="student: its logits on the validation set are NaN"):
-        judged({"student": Overflowing()}, dataset, folder)
+    with pytest.raises(UserError, match="student: its answers about the validation set are NaN"):
+        judged({"student": Overflowing()}, dataset)
 
 
 class Overflowing(nn.Module):

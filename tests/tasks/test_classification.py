@@ -8,7 +8,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from kdistill.measures.classification import Classification
+from kdistill.data.batch import Examples
+from kdistill.tasks.classification import Classification
 
 INFINITY = float("inf")
 
@@ -16,7 +17,7 @@ INFINITY = float("inf")
 def test_figures_by_hand() -> None:
     probabilities = torch.tensor([[0.8, 0.2], [0.4, 0.6], [0.5, 0.5]])
     labels = torch.tensor([0, 0, 0])
-    found = Classification()(probabilities.log(), labels)
+    found = Classification().figures(probabilities.log(), labels)
     assert found["errors"].value == 1
     assert found["accuracy"].value == pytest.approx(2 / 3)
     assert found["nll"].value == pytest.approx(-math.log(0.8 * 0.4 * 0.5) / 3)
@@ -29,7 +30,7 @@ def test_figures_by_hand() -> None:
 def test_a_uniform_answer_over_k_classes_has_known_figures() -> None:
     classes = 10
     labels = torch.arange(1000) % classes
-    found = Classification()(torch.zeros(1000, classes), labels)
+    found = Classification().figures(torch.zeros(1000, classes), labels)
     assert found["nll"].value == pytest.approx(math.log(classes))
     assert found["brier"].value == pytest.approx(1 - 1 / classes)
     assert found["ece"].value == pytest.approx(0)  # always class 0: right and sure one in ten
@@ -37,7 +38,7 @@ def test_a_uniform_answer_over_k_classes_has_known_figures() -> None:
 
 def test_errors_and_accuracy_mirror_each_other() -> None:
     torch.manual_seed(0)
-    found = Classification()(torch.randn(500, 4), torch.randint(4, (500,)))
+    found = Classification().figures(torch.randn(500, 4), torch.randint(4, (500,)))
     errors, accuracy = found["errors"], found["accuracy"]
     assert errors.value == 500 * (1 - accuracy.value)
     assert errors.interval is not None
@@ -49,7 +50,7 @@ def test_errors_and_accuracy_mirror_each_other() -> None:
 def test_every_interval_holds_its_value() -> None:
     torch.manual_seed(0)
     logits = 3 * torch.randn(300, 5)
-    found = Classification()(logits, torch.randint(5, (300,)), logits + torch.randn(300, 5))
+    found = Classification().figures(logits, torch.randint(5, (300,)), logits + torch.randn(300, 5))
     assert set(found) == {
         "errors", "accuracy", "nll", "brier", "ece", "agreement", "kl_to_teacher"
     }  # fmt: skip
@@ -62,14 +63,16 @@ def test_every_interval_holds_its_value() -> None:
 def test_shifting_the_logits_changes_nothing() -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(50, 5).double(), torch.randint(5, (50,))
-    first, shifted = (Classification()(given, labels, logits) for given in (logits, logits + 100))
+    first, shifted = (
+        Classification().figures(given, labels, logits) for given in (logits, logits + 100)
+    )
     for name, measure in first.items():
         assert shifted[name].value == pytest.approx(measure.value, abs=1e-10)
 
 
 def test_kl_to_the_teacher_by_hand_and_in_that_direction() -> None:
     teacher, student = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.5, 0.5]])
-    found = Classification()(student.log(), None, teacher.log())
+    found = Classification().figures(student.log(), None, teacher.log())
     assert found["kl_to_teacher"].value == pytest.approx(
         0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
     )
@@ -79,7 +82,7 @@ def test_kl_to_the_teacher_by_hand_and_in_that_direction() -> None:
 
 def test_a_copy_of_the_teacher_agrees_fully() -> None:
     logits = torch.randn(100, 5)
-    found = Classification()(logits, None, logits.clone())
+    found = Classification().figures(logits, None, logits.clone())
     assert found["agreement"].value == 1
     assert found["kl_to_teacher"].value == 0
 
@@ -87,26 +90,28 @@ def test_a_copy_of_the_teacher_agrees_fully() -> None:
 def test_agreement_counts_the_same_top_answer() -> None:
     student = torch.eye(4)
     teacher = torch.eye(4)[[0, 1, 3, 2]]
-    assert Classification()(student, None, teacher)["agreement"].value == 0.5
+    assert Classification().figures(student, None, teacher)["agreement"].value == 0.5
 
 
 def test_a_teacher_that_is_certain_leaves_the_cross_entropy() -> None:
     certain = torch.tensor([[0.0, -INFINITY, -INFINITY]])
     student = torch.tensor([[0.5, 0.25, 0.25]])
-    found = Classification()(student.log(), None, certain)
+    found = Classification().figures(student.log(), None, certain)
     assert found["kl_to_teacher"].value == pytest.approx(math.log(2))
 
 
 def test_a_probability_of_zero_gives_large_but_finite_figures() -> None:
     impossible = torch.tensor([[0.0, -INFINITY], [0.0, -INFINITY]])
-    found = Classification()(impossible, torch.tensor([1, 1]), -impossible.nan_to_num(neginf=-1))
+    found = Classification().figures(
+        impossible, torch.tensor([1, 1]), -impossible.nan_to_num(neginf=-1)
+    )
     assert found["nll"].value == pytest.approx(708.4, abs=0.1)
     json.dumps([asdict(measure) for measure in found.values()], allow_nan=False)
 
 
 def test_half_precision_logits_are_measured_in_float64() -> None:
     logits = torch.tensor([[20.0, 0.0]], dtype=torch.bfloat16)
-    assert Classification()(logits, torch.tensor([0]))["nll"].value == pytest.approx(
+    assert Classification().figures(logits, torch.tensor([0]))["nll"].value == pytest.approx(
         math.exp(-20), rel=1e-6, abs=0
     )
 
@@ -114,9 +119,10 @@ def test_half_precision_logits_are_measured_in_float64() -> None:
 def test_validate_gives_the_same_figures() -> None:
     torch.manual_seed(0)
     measure, logits, labels = Classification(), torch.randn(60, 3), torch.randint(3, (60,))
-    found = measure(logits, labels)
+    found = measure.figures(logits, labels)
     expected = {name: pytest.approx(found[name].value) for name in ("errors", "nll", "accuracy")}
-    assert measure.validate(logits, labels) == expected
+    examples = Examples(logits, labels, torch.arange(60))
+    assert measure.validate(logits, examples) == expected
 
 
 def test_ten_thousand_cases_take_half_a_second() -> None:
@@ -124,7 +130,7 @@ def test_ten_thousand_cases_take_half_a_second() -> None:
     seconds = []
     for _ in range(3):  # the quickest of three, since others may be using this machine
         start = time.perf_counter()
-        Classification()(logits, labels, logits)
+        Classification().figures(logits, labels, logits)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.5
 

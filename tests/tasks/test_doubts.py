@@ -1,15 +1,17 @@
-"""at_chance(): which teachers a student should not be trained on."""
+"""Task.doubts: which teachers a student should not be trained on."""
 
 import pytest
 import torch
 from torch import nn
 
-from kdistill.teachers.chance import at_chance
+from kdistill.data.batch import Examples
+from kdistill.tasks.classification import Classification
 
 
 def warned(answers, labels):
     logits = nn.functional.one_hot(torch.tensor(answers), 4).float()
-    return at_chance(logits, torch.tensor(labels))
+    rows = torch.arange(len(labels))
+    return Classification().doubts(logits, Examples(logits, torch.tensor(labels), rows))
 
 
 BALANCED = [0, 1, 2, 3] * 25

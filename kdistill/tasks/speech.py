@@ -1,4 +1,4 @@
-"""Speech: the measures of frames, and how many recordings are recognised wrongly from them."""
+"""Speech: the figures of frames, and how many recordings are recognised wrongly from them."""
 
 import torch
 from torch import Tensor
@@ -8,9 +8,10 @@ from kdistill.data.batch import Dataset
 from kdistill.data.labels import labels_of
 from kdistill.errors import UserError
 from kdistill.measures.calibration import BINS
-from kdistill.measures.classification import MAIN, Classification, log_probabilities
+from kdistill.measures.figures import log_probabilities
 from kdistill.measures.intervals import wilson
 from kdistill.measures.viterbi import best_paths, by_recording
+from kdistill.tasks.classification import MAIN, Classification
 
 
 class Speech(Classification):
@@ -30,44 +31,45 @@ class Speech(Classification):
         self.states = states
         self._log_prior: Tensor | None = None
 
-    def bind(self, dataset: Dataset) -> None:
-        """Takes the priors; UserError for data that are no frames of words."""
+    def bind(self, dataset: Dataset, taught: bool) -> None:
+        """Takes the priors; refuses data that are no frames of words."""
+        super().bind(dataset, taught)
         classes, labels = len(dataset.classes), labels_of(dataset.train)
         if dataset.test.group is None or labels is None or classes % self.states:
             raise UserError(
-                f"measure: speech needs labelled frames of recordings and {self.states} classes "
-                f"for each word, which {dataset.name} does not have; use measure=classification, "
+                f"task: speech needs labelled frames of recordings and {self.states} classes "
+                f"for each word, which {dataset.name} does not have; use task=classification, "
                 "or dataset=spoken_digit_frames"
             )
         counts = labels.bincount(minlength=classes).clamp(min=1)
         self._log_prior = (counts.double() / len(labels)).log()
 
-    def __call__(
+    def figures(
         self,
-        logits: Tensor,
-        labels: Tensor | None = None,
-        teacher_logits: Tensor | None = None,
+        answer: Tensor,
+        targets: Tensor | None = None,
+        teacher: Tensor | None = None,
         group: Tensor | None = None,
     ) -> dict[str, Measure]:
-        """As Classification; with labels and `group` [n], the recording of each, also
+        """As Classification; with targets and `group` [n], the recording of each, also
         recordings_wrong. One of fewer frames than states counts as wrong."""
-        measures = super().__call__(logits, labels, teacher_logits)
-        if labels is None or group is None:
-            return measures
-        heard, said = self.recognised(logits, labels, group)
-        n, wrong = len(said), int((heard != said).sum())
+        figures = super().figures(answer, targets, teacher)
+        if targets is None or group is None:
+            return figures
+        heard, spoken = self.recognised(answer, targets, group)
+        n, wrong = len(spoken), int((heard != spoken).sum())
         low, high = wilson(wrong, n)
         ends = n * low, n * high
         counted = Measure(float(wrong), n, ends, "count", "lower", "Recordings wrong")
-        return {**measures, "recordings_wrong": counted}
+        return {**figures, "recordings_wrong": counted}
 
     def recognised(self, logits: Tensor, labels: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
-        """(heard, said): words of each recording, [recordings] int64; heard is -1 without a path.
+        """(heard, spoken): words of each recording, [recordings] int64; heard is -1 without a path.
 
         Of one recording all labels are states of the same word.
         """
         if self._log_prior is None:
-            raise ValueError("Speech.bind(dataset) gives the priors, and was not called")
+            raise ValueError("Speech.bind gives the priors, and was not called")
         likelihoods = log_probabilities(logits) - self._log_prior
         of_words = likelihoods.view(len(likelihoods), -1, self.states)
         scores, lengths, first = by_recording(of_words, group.cpu())

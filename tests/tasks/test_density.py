@@ -10,25 +10,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kdistill import evaluate_density
 from kdistill.artifacts.arrays import read_tensors
-from kdistill.artifacts.run_folder import RunFolder, append_line
+from kdistill.artifacts.run_folder import RunFolder
 from kdistill.data.batch import Dataset, Examples
 from kdistill.data.spec import Array
-from kdistill.data.transfer import TrainingSet
-from kdistill.engine.fit import Fit
-from kdistill.engine.process import Process
 from kdistill.errors import UserError
-from kdistill.evaluate import Findings
-from kdistill.losses.likelihood import Likelihood
-from kdistill.measures.density import Density
 from kdistill.measures.importance import Estimate
 from kdistill.measures.partition import Found, best
 from kdistill.models.rbm import RBM
-from kdistill.parts import Parts
-from kdistill.teachers.frozen import Frozen
+from kdistill.tasks.density import Density
+from kdistill.tasks.task import Bench, Findings
 
 BITS = 6
+Judged = Callable[..., Findings]
 STATES = (torch.arange(2**BITS)[:, None] >> torch.arange(BITS) & 1).float()
 
 
@@ -63,42 +57,32 @@ def log_p(rbm: RBM) -> Tensor:
     return rbm(STATES).detach().double().log_softmax(0)
 
 
-def judged(
-    networks: dict[str, nn.Module],
-    folder: RunFolder,
-    test: int = 50,
-    change: Callable[[Dataset], Dataset] = lambda dataset: dataset,
-    **how: Any,
-) -> Findings:
-    for file in (folder.student, folder.baseline):
-        file.write_bytes(bytes(10))
-    rows = torch.arange(test)
-    examples = Examples(STATES[rows % len(STATES)], None, rows)
-    parts = examples, examples.take(rows[:0]), examples
-    dataset = Dataset("bits", "memory", "bits", Array((BITS,), below=2), None, (), *parts)
-    counts = {"samples": 4000, "sweeps": 64, "annealed_chains": 100, "temperatures": 300}
-    parts = Parts(
-        dataset=change(dataset),
-        transfer=TrainingSet(),
-        teacher=Frozen(networks["teacher"]) if "teacher" in networks else None,
-        student=networks["student"],
-        loss=Likelihood(),
-        fit=Fit(1, 8, {}),
-        measure=Density(**{**counts, **how}),
-        process=Process().start(),
-        name="judged",
-        seed=0,
-        baseline="baseline" in networks,
-        cache=None,
-    )
-    return evaluate_density.judge_densities(parts, networks, folder)
+@pytest.fixture
+def judged(bench: Callable[..., Bench], tmp_path: Path) -> Callable[..., Findings]:
+    def judge(
+        networks: dict[str, nn.Module],
+        test: int = 50,
+        change: Callable[[Dataset], Dataset] = lambda dataset: dataset,
+        seconds: dict[str, float] | None = None,
+        **how: Any,
+    ) -> Findings:
+        rows = torch.arange(test)
+        all_, bits = Examples(STATES[rows % len(STATES)], None, rows), Array((BITS,), below=2)
+        none = all_.take(rows[:0])
+        dataset = change(Dataset("bits", "memory", "bits", bits, None, (), all_, none, all_))
+        counts = {"samples": 4000, "sweeps": 64, "annealed_chains": 100, "temperatures": 300}
+        task = Density(**{**counts, **how})
+        task.bind(dataset, "teacher" in networks)
+        return task.judge(bench(networks, dataset, RunFolder(tmp_path), seconds or {}))
+
+    return judge
 
 
-def test_divergences_are_those_of_the_tables(rbm: RBM, tmp_path: Path) -> None:
+def test_divergences_are_those_of_the_tables(judged: Judged, rbm: RBM) -> None:
     torch.manual_seed(1)
     p, q = log_p(rbm), Known(log_p(rbm).float() + 0.5 * torch.randn(2**BITS))
     log_q = q(STATES).detach().double()
-    found = judged({"teacher": rbm, "student": q}, RunFolder(tmp_path)).models["student"].measures
+    found = judged({"teacher": rbm, "student": q}).models["student"].measures
     for name, first, second in (
         ("kl_teacher_student", p, log_q),
         ("kl_student_teacher", log_q, p),
@@ -111,9 +95,11 @@ def test_divergences_are_those_of_the_tables(rbm: RBM, tmp_path: Path) -> None:
         assert said.n == 4000
 
 
-def test_the_teachers_likelihood_is_that_of_its_table(rbm: RBM, tmp_path: Path) -> None:
+def test_the_teachers_likelihood_is_that_of_its_table(
+    judged: Judged, rbm: RBM, tmp_path: Path
+) -> None:
     folder = RunFolder(tmp_path)
-    models = judged({"teacher": rbm, "student": Known(torch.zeros(2**BITS))}, folder).models
+    models = judged({"teacher": rbm, "student": Known(torch.zeros(2**BITS))}).models
     expected = float(log_p(rbm)[:50].mean())
     assert models["teacher"].measures["log_likelihood"].value == pytest.approx(expected, abs=1e-5)
     uniform = models["student"].measures["log_likelihood"]
@@ -125,10 +111,10 @@ def test_the_teachers_likelihood_is_that_of_its_table(rbm: RBM, tmp_path: Path) 
     assert set(shown["teacher"].unique().tolist()) == {0, 255}
 
 
-def test_every_means_finds_log_z(rbm: RBM, tmp_path: Path) -> None:
+def test_every_means_finds_log_z(judged: Judged, rbm: RBM) -> None:
     student, alone = Known(log_p(rbm).float() + 0.1 * torch.randn(64)), Known(torch.zeros(64))
     networks = {"teacher": rbm, "student": student, "baseline": alone}
-    (table,) = judged(networks, RunFolder(tmp_path)).tables
+    (table,) = judged(networks, seconds={"student": 1000.0, "baseline": 100.0}).tables
     assert "1:" not in table.note
     exact = float(rbm(STATES).detach().double().logsumexp(0))
     rows = {row[0]: row[1:] for row in table.rows}
@@ -149,8 +135,8 @@ def test_every_means_finds_log_z(rbm: RBM, tmp_path: Path) -> None:
     assert narrow[2] - narrow[1] < wide[2] - wide[1]
 
 
-def test_a_proposal_that_is_the_teacher_knows_log_z_exactly(rbm: RBM, tmp_path: Path) -> None:
-    found = judged({"teacher": rbm, "student": Known(log_p(rbm).float())}, RunFolder(tmp_path))
+def test_a_proposal_that_is_the_teacher_knows_log_z_exactly(judged: Judged, rbm: RBM) -> None:
+    found = judged({"teacher": rbm, "student": Known(log_p(rbm).float())})
     for row in found.tables[0].rows[1:3]:
         assert row[1] == pytest.approx(float(found.tables[0].rows[0][1]), abs=1e-5)
         assert row[3] - row[2] < 1e-4
@@ -159,12 +145,12 @@ def test_a_proposal_that_is_the_teacher_knows_log_z_exactly(rbm: RBM, tmp_path: 
     )
 
 
-def test_chains_that_do_not_mix_give_no_confident_number(rbm: RBM, tmp_path: Path) -> None:
+def test_chains_that_do_not_mix_give_no_confident_number(judged: Judged, rbm: RBM) -> None:
     with torch.no_grad():  # two far modes, all off and all on, of unlike weight
         rbm.weight.fill_(8.0)
         rbm.visible_bias.fill_(-11.9)
         rbm.hidden_bias.fill_(-24.0)
-    found = judged({"teacher": rbm, "student": Known(torch.zeros(64))}, RunFolder(tmp_path))
+    found = judged({"teacher": rbm, "student": Known(torch.zeros(64))})
     bridge = next(row for row in found.tables[0].rows if row[0] == "bridge, student")
     assert bridge[2] is None
     assert bridge[3] is None
@@ -184,10 +170,10 @@ def two_modes(rbm: RBM) -> Tensor:
     return log_p(rbm)
 
 
-def test_a_student_that_lacks_a_mode_gives_no_confident_number(rbm: RBM, tmp_path: Path) -> None:
+def test_a_student_that_lacks_a_mode_gives_no_confident_number(judged: Judged, rbm: RBM) -> None:
     """Its weights agree, and chains from its samples stay: it is off by log 2 and cannot know."""
     off = two_modes(rbm).float().masked_fill(STATES.sum(1) > 3, -30.0)
-    found = judged({"teacher": rbm, "student": Known(off)}, RunFolder(tmp_path))
+    found = judged({"teacher": rbm, "student": Known(off)})
     exact, imported, bridged, annealed = found.tables[0].rows
     assert exact[-1] == annealed[-1] == ""
     for row in (imported, bridged):
@@ -204,12 +190,12 @@ def test_a_student_that_lacks_a_mode_gives_no_confident_number(rbm: RBM, tmp_pat
 
 
 def test_such_a_student_is_not_called_better_than_one_that_has_all(
-    rbm: RBM, tmp_path: Path
+    judged: Judged, rbm: RBM
 ) -> None:
     log_p = two_modes(rbm).float()
     off = log_p.masked_fill(STATES.sum(1) > 3, -30.0)
     networks = {"teacher": rbm, "student": Known(off), "baseline": Known(log_p)}
-    found = judged(networks, RunFolder(tmp_path), main="kl_teacher_student")
+    found = judged(networks, main="kl_teacher_student")
     assert (found.gain.closed_gap, found.gain.p_value) == (None, None)
 
 
@@ -232,7 +218,7 @@ class Block(nn.Module):
         return (drawn > 0.5).float()
 
 
-def test_chains_that_keep_to_one_of_many_bits_modes_are_told(tmp_path: Path) -> None:
+def test_chains_that_keep_to_one_of_many_bits_modes_are_told(judged: Judged) -> None:
     """Most bits mix, and so does log p~, which both modes share; not so log p~ - log q."""
     rbm = RBM(1, (60,))
     with torch.no_grad():
@@ -246,12 +232,14 @@ def test_chains_that_keep_to_one_of_many_bits_modes_are_told(tmp_path: Path) -> 
 
     networks = {"teacher": rbm, "student": Block(60, 0.1)}
     how = {"main": "kl_teacher_student", "change": wider}
-    assert "do not mix" in judged(networks, RunFolder(tmp_path), **how).warnings[0]
+    assert "do not mix" in judged(networks, **how).warnings[0]
     networks = {"teacher": rbm, "student": Block(60, 0.5)}  # starts them where they belong
-    assert judged(networks, RunFolder(tmp_path), **how).warnings == []
+    assert judged(networks, **how).warnings == []
 
 
-def test_without_a_verdict_on_log_z_there_is_no_confident_number(tmp_path: Path) -> None:
+def test_without_a_verdict_on_log_z_there_is_no_confident_number(
+    judged: Judged, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     rbm, seen = RBM(25, (BITS,)), Known(torch.tensor([20.0] + [0.0] * 63))
     with torch.no_grad():  # both sides could be enumerated: see below
@@ -260,22 +248,18 @@ def test_without_a_verdict_on_log_z_there_is_no_confident_number(tmp_path: Path)
     folder, few = RunFolder(tmp_path), {"samples": 100, "annealed_chains": 0}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kdistill.measures.partition.ENUMERABLE", 5)
-        found = judged(networks, folder, **few)
+        found = judged(networks, **few)
     assert any("no estimate of log Z is to be trusted" in each for each in found.warnings)
     assert found.models["teacher"].measures["log_likelihood"].interval is None
     assert found.gain.closed_gap is None
     assert set(read_tensors(folder.densities)) == {"index", "student", "baseline"}
 
 
-def test_seconds_count_what_each_estimate_needed(rbm: RBM, tmp_path: Path) -> None:
+def test_seconds_count_what_each_estimate_needed(judged: Judged, rbm: RBM) -> None:
     """The chains of every bridge begin at the student's samples."""
-    folder = RunFolder(tmp_path)
-    folder.work.mkdir()
-    for stage, seconds in (("student", 1000.0), ("baseline", 100.0)):
-        append_line(folder.stages, {"stage": stage, "seconds": seconds})
     student, alone = Known(log_p(rbm).float()), Known(torch.zeros(64))
     networks = {"teacher": rbm, "student": student, "baseline": alone}
-    (table,) = judged(networks, folder).tables
+    (table,) = judged(networks, seconds={"student": 1000.0, "baseline": 100.0}).tables
     rounded = {row[0]: round(row[5], -2) for row in table.rows}
     assert rounded == {
         "enumeration": 0,
@@ -287,42 +271,42 @@ def test_seconds_count_what_each_estimate_needed(rbm: RBM, tmp_path: Path) -> No
     }
 
 
-def test_what_is_not_finite_is_said(rbm: RBM, tmp_path: Path) -> None:
+def test_what_is_not_finite_is_said(judged: Judged, rbm: RBM) -> None:
     with torch.no_grad():
         rbm.weight[0, 0] = float("inf")
     with pytest.raises(UserError, match=r"teacher: its log-density of the .* is NaN or infinite"):
-        judged({"teacher": rbm, "student": Known(torch.zeros(64))}, RunFolder(tmp_path))
+        judged({"teacher": rbm, "student": Known(torch.zeros(64))})
 
 
-def test_validation_is_of_models_that_need_no_constant(rbm: RBM, tmp_path: Path) -> None:
+def test_validation_is_of_models_that_need_no_constant(judged: Judged, rbm: RBM) -> None:
     def held(dataset: Dataset) -> Dataset:
         return replace(dataset, validation=dataset.test)
 
     networks = {"teacher": rbm, "student": Known(torch.zeros(64))}
-    found = judged(networks, RunFolder(tmp_path), change=held).models
+    found = judged(networks, change=held).models
     uniform = -BITS * log(2)
     assert found["student"].validation["log_likelihood"].value == pytest.approx(uniform, abs=1e-5)
     assert found["teacher"].validation == {}
 
 
-def test_gain_is_over_the_student_alone(rbm: RBM, tmp_path: Path) -> None:
+def test_gain_is_over_the_student_alone(judged: Judged, rbm: RBM) -> None:
     torch.manual_seed(2)
     student, alone = (Known(log_p(rbm).float() + s * torch.randn(64)) for s in (0.1, 2.0))
-    found = judged({"teacher": rbm, "student": student, "baseline": alone}, RunFolder(tmp_path), 64)
+    found = judged({"teacher": rbm, "student": student, "baseline": alone}, 64)
     value = {name: model.measures["log_likelihood"].value for name, model in found.models.items()}
     gap = (value["student"] - value["baseline"]) / (value["teacher"] - value["baseline"])
     assert found.gain.closed_gap == pytest.approx(gap)
     assert found.gain.p_value < 0.05
 
 
-def test_without_data_and_without_a_teacher(rbm: RBM, tmp_path: Path) -> None:
+def test_without_data_and_without_a_teacher(judged: Judged, rbm: RBM, tmp_path: Path) -> None:
     main = {"main": "kl_teacher_student"}
     networks = {"teacher": rbm, "student": Known(torch.zeros(64))}
-    found = judged(networks, RunFolder(tmp_path), 0, **main)
+    found = judged(networks, 0, **main)
     assert [each.value for each in found.models["teacher"].measures.values()] == [0, 0]
     assert set(found.models["student"].measures) == {"kl_teacher_student", "kl_student_teacher"}
     assert not RunFolder(tmp_path).densities.exists()
-    assert judged({"student": Known(torch.zeros(64))}, RunFolder(tmp_path)).tables == []
+    assert judged({"student": Known(torch.zeros(64))}).tables == []
 
 
 @pytest.mark.parametrize("odd", [0.5, float("nan"), 2.0])
@@ -330,11 +314,11 @@ def test_data_that_are_no_bits_are_refused(odd: float) -> None:
     rows, inputs = torch.arange(4), torch.zeros(4, 3)
     inputs[2, 1] = odd
     fine, broken = (Examples(each, None, rows) for each in (torch.zeros(4, 3), inputs))
-    dataset = Dataset("bits", "memory", "bits", Array((3,), below=2), None, (), fine, fine, broken)
+    dataset = Dataset("bits", "memory", "bits", Array((3,)), None, (), fine, fine, broken)
     with pytest.raises(
         UserError, match=f"the test data of a density must be 0 and 1, they hold {odd:g}"
     ):
-        Density().bind(dataset)
+        Density().bind(dataset, taught=False)
 
 
 def test_the_best_estimate_is_none_that_another_refutes() -> None:
