@@ -144,7 +144,7 @@ def student_state() -> dict[str, Tensor]:
     from kdistill.data.spec import Array
     from kdistill.models.network import make_network
 
-    return make_network(STUDENT, Array(SHAPE), CLASSES).state_dict()
+    return make_network(STUDENT, Array(SHAPE), {"classes": CLASSES}).state_dict()
 
 
 # weights

@@ -164,12 +164,15 @@ def one_by_one(value, text):
 
 
 def rewrite(folder, stored, text):
-    """Put such strings into every file that a report reads; history keeps its keys, too."""
+    """Put such strings into every file that a report reads; keys of history's figures are free."""
     (folder / "result.json").write_text(json.dumps(every(stored, text)))
     lines = map(json.loads, (folder / "history.jsonl").read_text().splitlines())
-    both = [{**every(line, text), **line, "validation": every(line["validation"], text)}
-            for line in lines]  # fmt: skip
-    (folder / "history.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in both))
+    hostile = [
+        {**line, "terms": {**line["terms"], **every(line["terms"], text)},
+         "validation": every(line["validation"], text)}
+        for line in lines
+    ]  # fmt: skip
+    (folder / "history.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in hostile))
     for name in ("config.yaml", "student.yaml"):
         said = yaml.safe_load((folder / name).read_text())
         (folder / name).write_text(yaml.safe_dump(every(said, text)))

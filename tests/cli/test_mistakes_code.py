@@ -115,7 +115,7 @@ STUDENTS = [
     ),
     (
         "TooMany",
-        "student: mine_code.TooMany must answer two inputs of shape [1, 8, 8] with [2, 10]",
+        "student: mine_code.TooMany must answer with logits [batch, 10], got [2, 11]",
     ),
     ("Empty", "fit.optimizer: optimizer got an empty parameter list"),
     ("NoModule", "student: mine_code.NoModule is not a torch.nn.Module"),

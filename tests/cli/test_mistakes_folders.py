@@ -80,7 +80,7 @@ def written(desk, data):
 
 
 WEIGHTS = [
-    (lambda desk: desk / "gone.pt", "gone.pt: no such file or run folder"),
+    (lambda desk: desk / "gone.pt", "gone.pt: no such file"),
     (lambda desk: desk / "trap.pt", "trap.pt: not a readable file of plain weights"),
     (lambda desk: written(desk, pickle.dumps(Trap())), "w.pt: not a readable file of plain weigh"),
     (lambda desk: saved(desk, {**state(), "x": Trap()}), "w.pt: not a readable file of plain wei"),

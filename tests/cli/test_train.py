@@ -81,7 +81,7 @@ def test_a_failed_run_says_where_it_stood(error, code, message, pipeline, capfd)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_run_has_not_failed_and_says_how_to_go_on(number, code, pipeline, capfd):
     def stopped(cfg, folder):
-        (folder / "config.yaml").touch()
+        (folder / "config.yaml").write_text("name: default\n")
         os.kill(os.getpid(), number)
 
     pipeline.append(stopped)

@@ -43,10 +43,10 @@ def test_a_teacher_has_another_name_where_code_that_made_it_has_changed(tmp_path
     shutil.copytree(PACKAGE, tmp_path / "kdistill", ignore=shutil.ignore_patterns("*.pyc"))
     shutil.copytree(PACKAGE.parent / "configs", tmp_path / "kdistill" / "configs")
     both = {"engine/fit.py", "engine/stop.py", "teachers/network.py", "losses/hard_labels.py"}
-    both |= {"models/mlp.py"}  # whose derivatives every network is asked for by one module
     neither = {"losses/x.py", "losses/soft_targets.py", "models/lenet.py", "data/mnist.py"}
     neither |= {"teachers/rbm.py", "__init__.py", "models/__init__.py", "pipeline.py"}
-    changes = ["none", *both, *neither, "models/resnet.py"]
+    one = {"models/mlp.py": {"mlp"}, "models/resnet.py": {"resnet"}}
+    changes = ["none", *both, *neither, *one]
     command = [sys.executable, "-c", NAMES, *changes]
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     names = dict(map(json.loads, done.stdout.splitlines()))
@@ -54,10 +54,8 @@ def test_a_teacher_has_another_name_where_code_that_made_it_has_changed(tmp_path
     unchanged = names["none"]
     for change, of in names.items():
         changed = {model for model, name in of.items() if name != unchanged[model]}
-        if change in both:
-            assert changed == {"mlp", "resnet"}, change
-        else:
-            assert changed == ({"resnet"} if change == "models/resnet.py" else set()), change
+        expected = {"mlp", "resnet"} if change in both else one.get(change, set())
+        assert changed == expected, change
 
 
 Hashes = Callable[..., dict[str, str]]

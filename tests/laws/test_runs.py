@@ -58,6 +58,7 @@ def parts(*overrides: str) -> Parts:
 
 def prepared(made: Parts) -> Parts:
     assert made.teacher is not None
+    made.task.bind(made.dataset, True)
     made.teacher.prepare(Context(made.dataset, made.process, made.task, None, silent))
     return made
 

@@ -81,7 +81,7 @@ WORDS = [
         "student.widths=[8]",
         "fit.epochs=1",
     ),
-    *("baseline=false", "device=cpu", "device.threads=1", "cache=false"),
+    *("baseline=false", "device=cpu", "device.precision=fp32", "device.threads=1", "cache=false"),
 ]
 
 

@@ -19,7 +19,7 @@ from kdistill.models.preprocessing import Pixels
 from kdistill.signals.signal import ANSWER
 from kdistill.signals.signals import Answers
 from kdistill.signals.store import StoredAnswers
-from kdistill.teachers.ensemble import Combined
+from kdistill.tasks.classification import Combined
 from kdistill.teachers.frozen import Frozen
 from side_by_side.work import (
     BATCH,
