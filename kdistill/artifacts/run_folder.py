@@ -188,6 +188,7 @@ class RunFolder:
             mend(self.stages)
             mend(self.warnings)
         else:
+            self._refuse_others_files()
             self._clear()
         self.failed.unlink(missing_ok=True)
         for folder in (self.path, self.words, self.work):
@@ -195,13 +196,27 @@ class RunFolder:
                 half_written.unlink()
         make_folder(self.work)
 
-    def _clear(self) -> None:
-        for file in (
+    def _files(self) -> tuple[Path, ...]:
+        return (
             *(self.history, self.teacher, self.predictions, self.gallery, self.config),
             *(self.student, self.student_config, self.baseline),
             *(self.densities, self.samples),
             *(self.report_markdown, self.report_html),
-        ):
+        )
+
+    def _refuse_others_files(self) -> None:
+        """Occupied where files that a run would replace lie in a folder that is none of a run."""
+        if any(file.exists() for file in (self.config, self.failed, self.environment)):
+            return
+        for file in (*self._files(), self.work):
+            if file.exists():
+                raise Occupied(
+                    f"{self.path}: {file.name} is there, and no run made it; name another folder "
+                    "(hydra.run.dir=FOLDER)"
+                )
+
+    def _clear(self) -> None:
+        for file in self._files():
             file.unlink(missing_ok=True)
         shutil.rmtree(self.work, ignore_errors=True)
 

@@ -13,10 +13,10 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from kdistill.artifacts.text import parse_yaml, read_text
-from kdistill.cli._hydra_nodes import KNOWN, TRUST, refuse_nodes
+from kdistill.cli._hydra_nodes import KNOWN, TRUST, refuse_nodes, shipped
 from kdistill.cli._references import refuse_growth, refuse_nesting
 from kdistill.config.build import trusts
 from kdistill.errors import UserError
@@ -31,6 +31,8 @@ class HeldFiles(ConfigRepository):  # type: ignore[misc,unused-ignore]
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         """What Hydra reads from the first folder that has the file; UserError where it is not."""
+        if config_path.startswith("/") or ".." in config_path.split("/"):
+            raise UserError(f"{config_path}: a config lies below a folder of configs, without ..")
         source = self._find_object_source(config_path, ObjectType.CONFIG)
         if source is not None and source.scheme() == "file" and not _is_shipped(source.path):
             name = ConfigSource._normalize_file_name(config_path)
@@ -67,7 +69,10 @@ class HeldConfigs(ConfigLoaderImpl):  # type: ignore[misc,unused-ignore]
             _refuse_strangers(cfg, overrides)
             group = "sweep" if run_mode == RunMode.MULTIRUN else "run"
             if not _typed(f"hydra.{group}.dir", overrides):
-                _refuse_outside(f"hydra.{group}.dir", str(cfg.hydra[group].dir))
+                text: Any = OmegaConf.to_container(cfg.hydra[group], resolve=False)
+                usual = text["dir"] == shipped()[f"{group}.dir"]
+                _refuse_outside(f"hydra.{group}.dir", str(cfg.hydra[group].dir), usual)
+            _keep_shipped(cfg, overrides)
         return cfg
 
     def _parse_overrides_and_create_caching_repo(
@@ -146,9 +151,26 @@ def _refuse_strangers(cfg: DictConfig, overrides: Sequence[str]) -> None:
             )
 
 
-def _refuse_outside(key: str, folder: str) -> None:
-    """A folder that a file names lies below the one that kdistill works in."""
-    if os.path.isabs(folder) or os.path.normpath(folder).split(os.sep)[0] == os.pardir:
+def _keep_shipped(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Another primary config may leave these keys out: then Hydra would write through links."""
+    own = OmegaConf.create(parse_yaml(read_text(CONFIG_DIR / "train.yaml")))
+    with open_dict(cfg.hydra):
+        for part in ("output_subdir", "callbacks", "job_logging"):
+            names = [word.lstrip("+~").replace("/", ".") for word in overrides]
+            if not any(name.startswith(f"hydra.{part}") for name in names):
+                cfg.hydra[part] = (
+                    OmegaConf.merge(cfg.hydra[part] or {}, own.hydra[part])
+                    if OmegaConf.is_config(own.hydra[part])
+                    else own.hydra[part]
+                )
+
+
+def _refuse_outside(key: str, folder: str, usual: bool) -> None:
+    """A folder that a file names lies below the one that kdistill works in; through no link, unless
+    it is the usual one, and without what would be resolved once more."""
+    outside = os.path.isabs(folder) or os.path.normpath(folder).split(os.sep)[0] == os.pardir
+    linked = not Path(folder).resolve().is_relative_to(Path.cwd().resolve())
+    if outside or (linked and not usual) or "$" in folder or "\\" in folder:
         raise UserError(
             f"{key}: {folder} leaves the current folder, which a config file may not ask for; "
             f"name it on the command line ({key}=FOLDER), {TRUST}"

@@ -35,16 +35,20 @@ KNOWN = {
 }
 # one line without quotes: submitit writes it into a shell script
 WORD = re.compile(r"[\w.,:=@%+/ \[\]-]{0,200}")
-# below the folder of its sweep; a job's number or words are all that it may be made of
-SUBFOLDER = re.compile(
-    r"(?!/)([\w,=+-][\w.,=+-]*|/|\$\{hydra\.job\.(num|id)\}"
-    r"|\$\{kd\.slug:\$\{hydra\.job\.override_dirname\}\})+"
+# a part of a folder below that of a sweep: a job's number or words are all that it may be made of
+PART = re.compile(
+    r"(?:[\w.,=+-]|\$\{hydra\.job\.(?:num|id)\}|\$\{kd\.slug:\$\{hydra\.job\.override_dirname\}\})+"
 )
-NAME = re.compile(r"[+~]*[A-Za-z_][\w./@\[\]-]{0,200}")
+NAME = re.compile(r"[+~]*[A-Za-z][\w./@\[\]-]{0,200}")
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_subfolder(value: Any) -> bool:
+    parts = value.split("/") if isinstance(value, str) else [""]
+    return all(PART.fullmatch(part) and part[0] != "." for part in parts)
 
 
 def _is_word(value: Any) -> bool:
@@ -70,7 +74,7 @@ ALLOWED: dict[str, Callable[[Any], bool]] = {
     "mode": lambda value: value in ("RUN", "MULTIRUN", None),
     "run.dir": _is_text,
     "sweep.dir": _is_text,
-    "sweep.subdir": lambda value: _is_text(value) and SUBFOLDER.fullmatch(value) is not None,
+    "sweep.subdir": _is_subfolder,
     "sweeper._target_": _is_known("sweeper"),
     "sweeper.params": lambda value: value is None,
     "sweeper.max_batch_size": _is_number,
@@ -101,7 +105,7 @@ def refuse_nodes(config: Any, file: str) -> None:
     if not isinstance(plain, dict) or "hydra" not in plain:
         return
     for key, value in _leaves(plain["hydra"]):
-        if key.startswith("sweeper.params.") or _shipped().get(key, ...) == value:
+        if key.startswith("sweeper.params.") or shipped().get(key, ...) == value:
             continue
         if key not in ALLOWED or not ALLOWED[key](value):
             dotted = f"hydra.{key}".rstrip(".")
@@ -130,6 +134,8 @@ def _refuse_sweep(params: Mapping[Any, Any], file: str) -> None:
         key = f"{file}: hydra.sweeper.params.{name}"
         if not NAME.fullmatch(str(name)) or "hydra" in re.split(r"\W", str(name)):
             raise UserError(f"{key}: a config file may not sweep this key; {TRUST}")
+        if not isinstance(value, (str, int, float)):  # Hydra would make objects of what is nested
+            raise UserError(f"{key}: must be values as on the command line: 1,2,3; {TRUST}")
         if len(str(value)) > LONGEST or "${" in str(value):
             raise UserError(f"{key}: has a reference, or over {LONGEST} characters; {TRUST}")
         try:
@@ -137,7 +143,7 @@ def _refuse_sweep(params: Mapping[Any, Any], file: str) -> None:
         except RecursionError:
             raise UserError(f"{key}: nested too deeply") from None
         except HydraException:
-            continue  # Hydra says so itself
+            raise UserError(f"{key}: {name}={value} is no word of a command line") from None
         counts.append(_jobs(word))
     if prod(counts) > MOST_JOBS:
         raise UserError(
@@ -159,6 +165,6 @@ def _jobs(word: Override) -> float:
 
 
 @cache
-def _shipped() -> dict[str, Any]:
+def shipped() -> dict[str, Any]:
     """What our own primary config says below `hydra.`, for one that began as a copy of it."""
     return dict(_leaves(parse_yaml(read_text(CONFIG_DIR / "train.yaml"))["hydra"]))

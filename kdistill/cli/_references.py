@@ -11,6 +11,9 @@ from kdistill.errors import UserError
 
 LARGEST = 1_000_000  # keys and characters of a config with its references replaced
 MOST = 32  # references in one value
+LONGEST = 10_000  # characters of a value with references
+# a reference whose key is made of another: nobody can say beforehand what it stands for
+MADE = re.compile(r"\$\{[^${}:]*\$\{|\$\{\s*oc\.[^${}]*\$\{")
 KEY = re.compile(r"[.\w\[\]]+(?!:)\b")  # not the name of a resolver, which a colon follows
 Place = tuple[Any, tuple[Any, ...]]  # a value, and the containers around it from the outermost on
 
@@ -20,6 +23,11 @@ def refuse_nesting(config: Any, file: str) -> None:
     for text in _texts(config):
         if text.count("${") > MOST:
             raise UserError(f"{file}: a value holds more than {MOST} references ${{...}}")
+        if "${" in text and (len(text) > LONGEST or MADE.search(text)):
+            raise UserError(
+                f"{file}: a value with a reference ${{...}} is over {LONGEST} characters, or "
+                "its key is made of another reference"
+            )
 
 
 def refuse_growth(config: Any) -> None:

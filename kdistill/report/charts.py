@@ -30,6 +30,12 @@ PAGE = {
     **{colour: f"var(--{model})" for model, colour in COLOURS.items()},
 }
 SETTINGS: dict[Any, Any] = {
+    # whatever a matplotlibrc of the current folder says: it can start LaTeX
+    **{
+        key: matplotlib.rcParamsDefault[key]
+        for key in matplotlib.rcParamsDefault
+        if key != "backend"
+    },
     "svg.fonttype": "none",  # text stays text: small, selectable, in the page's font
     "svg.hashsalt": "kdistill",
     "text.parse_math": False,  # labels come from configs

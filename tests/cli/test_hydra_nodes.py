@@ -145,6 +145,8 @@ def test_every_value_is_held_to_the_list(desk):
         ({"hydra": {"run": {"dir": "a/../../MARK"}}}, "hydra.run.dir"),
         ({"hydra": {"run": {"dir": "${oc.env:HOME}/MARK"}}}, "hydra.run.dir"),
         ({"name": "../../../MARK"}, "hydra.run.dir"),
+        ({"hydra": {"run": {"dir": "runs/\\${name}"}}}, "hydra.run.dir"),
+        ({"hydra": {"sweep": {"subdir": "a" * 60 + "!"}}}, "hydra.sweep.subdir"),
         ({"hydra": None}, "hydra"),
         ({"hydra": "${nodes}", "nodes": {"verbose": True}}, "hydra"),
         ({"hydra": {"callbacks": {"one_folder": None}}}, "hydra.callbacks.one_folder"),
@@ -170,6 +172,8 @@ def test_what_a_file_may_not_say(says, key, stranger, desk, capfd):
         {"seed": "sort(range(0,1000000000))"},
         {"seed": "range(0,1,1e-12)"},
         {"seed": "${many}"},
+        {"_target_": "torch.hub.load", **{"repo_or_dir": "repo", "model": "x", "source": "local"}},
+        {"seed": {"_target_": "torch.hub.load", "repo_or_dir": "repo", "model": "x"}},
         {f"k{n}": "1,2,3,4,5" for n in range(20)},
         {"seed": "[" * 900 + "]" * 900},
         {"seed": "1," * 10_000 + "1"},
@@ -188,13 +192,11 @@ def test_a_sweep_in_a_file_says_nothing_to_hydra_and_ends(params, stranger, capf
         "/MARK",
         "a/../../MARK",
         "${hydra.job.num}/../../MARK",
-        "${paths.${hydra.job.num}}",
     ],
 )
 def test_a_sweep_whose_jobs_leave_its_folder_is_refused(subdir, stranger, desk, capfd):
     says = {
         "hydra": {"sweep": {"subdir": subdir}, "sweeper": {"params": {"seed": "1,2"}}},
-        "at": {0: "inside", 1: "../../MARK"},
     }
     assert stranger(says, mode=RunMode.MULTIRUN) == (2, [])
     assert "hydra.sweep.subdir" in capfd.readouterr().err
@@ -217,6 +219,27 @@ def test_no_way_round_leads_to_hydra(way, stranger, capfd):
         write(name, text)
     assert stranger(f"defaults: {defaults}\n") == (2, [])
     assert "KDISTILL_TRUST=hydra" in capfd.readouterr().err
+
+
+def test_no_file_is_taken_from_beside_hydras_own(stranger, desk, capfd):
+    write("evil", "hydra: {callbacks: {e: {_target_: torch.hub.load}}}\n")
+    up = "../" * 30 + str(desk / "conf/evil").lstrip("/")
+    assert stranger(f"defaults: ['/hydra/env@_global_: {up}']\n") == (2, [])
+    assert stranger(f"defaults: [{{/hydra/env@_global_: {up}}}]\n") == (2, [])
+    assert "a config lies" in capfd.readouterr().err
+
+
+def test_a_folder_in_a_file_leads_through_no_link(stranger, desk, capfd):
+    (desk.parent / f"{desk.name}-victim").mkdir()
+    (desk / "linked").symlink_to(desk.parent / f"{desk.name}-victim")
+    assert stranger({"hydra": {"run": {"dir": "linked/x"}}}) == (2, [])
+    assert "hydra.run.dir" in capfd.readouterr().err
+
+
+def test_another_primary_config_keeps_where_hydra_writes(stranger, desk):
+    write("train", "hydra: {run: {dir: mine}}\n")
+    assert stranger({})[0] == 0
+    assert not (desk / "mine/.hydra").exists()
 
 
 def test_no_file_stands_for_hydras_own_config(stranger):
@@ -284,6 +307,9 @@ BOMBS = {
     + "".join(f"  t{n + 1}:\n" + f"    - ${{..t{n}}}\n" * 9 for n in range(9)),
     "texts": "t0: xxxxxxxxx\n" + "".join(f"t{n + 1}: {f'${{t{n}}}' * 9}\n" for n in range(9)),
     "references inside each other": "t: '" + "${a:" * 3000 + "}" * 3000 + "'\n",
+    "references made of references": "t0: [1,2,3,4,5,6,7,8,9]\nn0: t0\n"
+    + "".join(f"n{n + 1}: t{n + 1}\nt{n + 1}:\n" + f"  - ${{${{n{n}}}}}\n" * 9 for n in range(9)),
+    "dots": "t: '${" + "." * 300_000 + "}'\n",
     "depth": "t: " + "[" * 5000 + "]" * 5000 + "\n",
     "digits": "t: " + "9" * 6000 + "\n",
     "defaults in a circle": "defaults: [/group/a]\n",

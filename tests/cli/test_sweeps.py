@@ -195,7 +195,8 @@ def test_what_a_job_returns_is_what_a_sweeper_gets(desk, monkeypatch):
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_the_worst_failure_decides_the_exit_code_under_every_launcher(launcher, desk):
+def test_the_worst_failure_decides_the_exit_code_under_every_launcher(launcher, desk, monkeypatch):
+    monkeypatch.setenv("KDISTILL_TRUST", "hydra")  # its config leaves to Hydra what jobs keep
     (desk / "command.py").write_text(SCRIPT)
     for seeds, code in (("0,1,2", 1), ("0,1", 2)):
         done = started("command.py", "-m", f"seed={seeds}", f"hydra/launcher={launcher}")
