@@ -67,11 +67,11 @@ class HeldConfigs(ConfigLoaderImpl):  # type: ignore[misc,unused-ignore]
         refuse_growth(OmegaConf.to_container(cfg, resolve=False))
         if not trusts("hydra"):
             _refuse_strangers(cfg, overrides)
-            group = "sweep" if run_mode == RunMode.MULTIRUN else "run"
-            if not _typed(f"hydra.{group}.dir", overrides):
-                text: Any = OmegaConf.to_container(cfg.hydra[group], resolve=False)
-                usual = text["dir"] == shipped()[f"{group}.dir"]
-                _refuse_outside(f"hydra.{group}.dir", str(cfg.hydra[group].dir), usual)
+            for group in ("run", "sweep"):  # both: Hydra takes a refused sweep for no sweep
+                if not _typed(f"hydra.{group}.dir", overrides):
+                    text: Any = OmegaConf.to_container(cfg.hydra[group], resolve=False)
+                    usual = text["dir"] == shipped()[f"{group}.dir"]
+                    _refuse_outside(f"hydra.{group}.dir", str(cfg.hydra[group].dir), usual)
             _keep_shipped(cfg, overrides)
         return cfg
 

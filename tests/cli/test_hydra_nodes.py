@@ -146,6 +146,7 @@ def test_every_value_is_held_to_the_list(desk):
         ({"hydra": {"run": {"dir": "${oc.env:HOME}/MARK"}}}, "hydra.run.dir"),
         ({"name": "../../../MARK"}, "hydra.run.dir"),
         ({"hydra": {"run": {"dir": "runs/\\${name}"}}}, "hydra.run.dir"),
+        ({"hydra": {"sweep": {"dir": "runs/\\${name}"}}}, "hydra.sweep.dir"),
         ({"hydra": {"sweep": {"subdir": "a" * 60 + "!"}}}, "hydra.sweep.subdir"),
         ({"hydra": None}, "hydra"),
         ({"hydra": "${nodes}", "nodes": {"verbose": True}}, "hydra"),
