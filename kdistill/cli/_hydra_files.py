@@ -170,7 +170,7 @@ def _refuse_outside(key: str, folder: str, usual: bool) -> None:
     it is the usual one, and without what would be resolved once more."""
     outside = os.path.isabs(folder) or os.path.normpath(folder).split(os.sep)[0] == os.pardir
     linked = not Path(folder).resolve().is_relative_to(Path.cwd().resolve())
-    if outside or (linked and not usual) or "$" in folder or "\\" in folder:
+    if outside or (not usual and (linked or "\\" in folder)) or "${" in folder:
         raise UserError(
             f"{key}: {folder} leaves the current folder, which a config file may not ask for; "
             f"name it on the command line ({key}=FOLDER), {TRUST}"
