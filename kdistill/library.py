@@ -67,7 +67,7 @@ class Run:
     @property
     def predictions(self) -> dict[str, Tensor]:
         """index, labels [n] and the test probabilities [n, classes] of each model."""
-        return read_predictions(RunFolder(self.folder).predictions)
+        return read_predictions(RunFolder(self.folder).kept("predictions"))
 
 
 def distill(
@@ -202,7 +202,7 @@ def evaluate_run(
 def _bench(run: Run, parts: Parts, students: dict[str, nn.Module]) -> Bench:
     """What the task of a finished run judges again: the models, and the teacher as it is kept."""
     dataset, process = parts.dataset, parts.process
-    file = RunFolder(run.folder).predictions
+    file = RunFolder(run.folder).kept("predictions")
     taught = parts.task.recalled(lambda name: run.predictions)
 
     @cache

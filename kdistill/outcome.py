@@ -55,5 +55,8 @@ def result_of(
         second=found.second,
         warnings=warnings,
         tables=found.tables,
+        curves=found.curves,
+        matrices=found.matrices,
+        cases=found.cases,
         terms=found.terms,
     )

@@ -248,7 +248,7 @@ class Work:
             cost_of,
             member_costs,
             seconds_of(read_stages(folder.stages)),
-            lambda name, tensors: write_tensors(folder.path / f"{name}.safetensors", tensors),
+            folder.keep,
             parts.config,
         )
 

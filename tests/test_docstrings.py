@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 
 CONTRACTS = [
+    "kdistill.artifacts.figures",
     "kdistill.artifacts.result",
     "kdistill.data.batch",
     "kdistill.data.spec",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from kdistill.artifacts.figures import Shown
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.cli import main
 from kdistill.errors import UserError
@@ -91,7 +92,9 @@ def test_a_run_is_checked_trained_opened_and_measured_again(
     with torch.no_grad():
         probabilities = run.student(test.inputs).softmax(dim=1)
     torch.testing.assert_close(probabilities, run.predictions["student"])
-    assert read(RunFolder(Path("run"))).gallery == {}  # several arrays are no picture
+    contents = read(RunFolder(Path("run")))
+    assert contents.pictures == {}  # several arrays are no picture
+    assert {case.input for case in contents.result.cases[0].cases} == {Shown()}
 
     file = RunFolder(Path("run")).student_config
     kept = file.read_text()

@@ -20,6 +20,13 @@ class Asked:
     reused: int
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A file of what models answer, by its name without an ending."""
+
+    name: str
+
+
 def read_history(file: Path) -> list[EpochEnded]:
     """The epochs in history.jsonl, in the order they were written; its figures may be NaN."""
     return _lines(EpochEnded, file, finite=False)
@@ -33,6 +40,11 @@ def read_stages(file: Path) -> list[StageEnded]:
 def read_warnings(file: Path) -> list[Warned]:
     """The warnings told so far, in warnings.jsonl."""
     return _lines(Warned, file)
+
+
+def read_kept(file: Path) -> list[Kept]:
+    """What a task has kept so far, in kept.jsonl."""
+    return _lines(Kept, file)
 
 
 def read_asked(file: Path) -> Asked:

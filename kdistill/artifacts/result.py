@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kdistill.artifacts.figures import Cases, Curves, Matrix
 from kdistill.artifacts.files import write_json
 from kdistill.artifacts.text import read_json
 from kdistill.artifacts.typed import typed
@@ -102,6 +103,9 @@ class Result:
     second: str = ""  # name of the measure that a sweep draws beside the main one
     warnings: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)  # what a method shows besides
+    curves: list[Curves] = field(default_factory=list)
+    matrices: list[Matrix] = field(default_factory=list)
+    cases: list[Cases] = field(default_factory=list)
     terms: dict[str, str] = field(default_factory=dict)  # what a figure is, by its title
     schema: int = SCHEMA
 

@@ -8,10 +8,11 @@ from torch import Tensor
 from kdistill.artifacts.arrays import read_tensors
 from kdistill.errors import UserError
 
-MOST = 100  # inputs or samples that are shown: a run keeps 8 and 40
+MOST = 100  # pictures of a sheet: a run shows 40
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _INPUTS = (torch.uint8, torch.int32, torch.int64, *_FLOATS)
 _ABOUT = ("index", "labels")
+Pictures = dict[tuple[str, str], Tensor]  # by the names of file and tensor
 
 
 def read_predictions(file: Path) -> dict[str, Tensor]:
@@ -38,42 +39,29 @@ def read_predictions(file: Path) -> dict[str, Tensor]:
     return found
 
 
-def read_gallery(file: Path, cases: int) -> dict[str, Tensor]:
-    """inputs [shown, ...] and row [shown] int64, each below `cases`; {} without the file."""
+def read_answers(file: Path) -> dict[str, Tensor]:
+    """What each model answers to n >= 1 test cases; {} without the file.
+
+    index [n] int64 of the cases; by model MODEL.error [n], 0 where it is right. There may be
+    target [n] int64 or floats, and then MODEL.answer [n] as that, and MODEL.confidence [n].
+    """
     found = _read(file)
     if not found:
         return {}
-    rows, inputs = _whole(file, found, "row"), found.get("inputs")
-    if inputs is None or not inputs.ndim or len(inputs) != len(rows) or len(rows) > MOST:
-        raise _damaged(file, f"it must hold inputs, one for each row, {MOST} at most")
-    if inputs.dtype not in _INPUTS or not inputs.isfinite().all():
-        raise _damaged(file, "inputs holds other than finite numbers")
-    if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < cases:
-        raise _damaged(file, "it shows cases that are not in predictions")
-    return found
-
-
-def read_densities(file: Path) -> dict[str, Tensor]:
-    """log p(x) [n] of the test data by model; {} without the file."""
-    found = _read(file)
-    if not found:
-        return {}
-    index = _whole(file, found, "index")
-    models = {name: found[name] for name in found if name != "index"}
-    if not len(index) or any(each.shape != index.shape for each in models.values()):
+    index, target = _whole(file, found, "index"), found.get("target")
+    if not len(index) or any(each.shape != index.shape for each in found.values()):
         raise _damaged(file, "its tensors are not of the same cases")
-    for name, each in models.items():
-        if each.dtype not in _FLOATS or not each.isfinite().all():
-            raise _damaged(file, f"{name} holds other than finite floats")
-    return models
-
-
-def read_samples(file: Path) -> dict[str, Tensor]:
-    """Samples [shown, *input] uint8 by model; {} without the file."""
-    found = _read(file)
-    for name, each in found.items():
-        if each.dtype != torch.uint8 or not each.ndim or not 0 < len(each) <= MOST:
-            raise _damaged(file, f"{name} must be 1 to {MOST} samples of uint8")
+    models = {name.removesuffix(".error") for name in found if name.endswith(".error")}
+    kinds = {f"{model}.error": _FLOATS for model in models}
+    if target is not None:
+        kinds["target"] = (torch.int64, *_FLOATS)
+        kinds |= {f"{model}.answer": (target.dtype,) for model in models}
+        kinds |= {f"{model}.confidence": _FLOATS for model in models}
+    if found.keys() != {"index", *kinds}:
+        raise _damaged(file, "it must hold error, answer and confidence of each model")
+    for name, kind in kinds.items():
+        if found[name].dtype not in kind or not found[name].isfinite().all():
+            raise _damaged(file, f"{name} holds other than finite numbers")
     return found
 
 

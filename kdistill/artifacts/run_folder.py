@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from kdistill.artifacts.configs import first_difference, read_config
-from kdistill.artifacts.files import make_folder, told
+from kdistill.artifacts.files import make_folder, told, write_tensors
 from kdistill.artifacts.links import refuse_link, refuse_links_below
+from kdistill.artifacts.records import read_kept
 from kdistill.artifacts.text import LINE
 from kdistill.errors import Occupied, UserError
+
+KEPT = ".safetensors"  # the ending of what a task keeps
 
 
 @dataclass(frozen=True)
@@ -51,16 +56,6 @@ class RunFolder:
     def baseline(self) -> Path:
         return self.path / "baseline.safetensors"
 
-    @property
-    def densities(self) -> Path:
-        """Of densities: index [n] of the test data, and log p(x) [n] by model."""
-        return self.path / "densities.safetensors"
-
-    @property
-    def samples(self) -> Path:
-        """Of densities: uint8 0 or 255 [shown, *input] by model."""
-        return self.path / "samples.safetensors"
-
     def weights(self, model: str) -> Path:
         """Of the "student" or the "baseline"."""
         return {"student": self.student, "baseline": self.baseline}[model]
@@ -70,15 +65,17 @@ class RunFolder:
         """Reference to the teacher: {hash, kind, members: [{hash, ...}]}."""
         return self.path / "teacher.json"
 
-    @property
-    def predictions(self) -> Path:
-        """Test index and labels [n]; probabilities teacher, student, baseline [n, classes]."""
-        return self.path / "predictions.safetensors"
+    def kept(self, name: str) -> Path:
+        """What a task keeps of the models' answers under that name of small letters."""
+        if not re.fullmatch("[a-z_]+", name):
+            raise UserError(f"{self.path}: no run keeps a file named {name!r}")
+        return self.path / f"{name}{KEPT}"
 
-    @property
-    def gallery(self) -> Path:
-        """The few test inputs the report shows: inputs [shown, ...], row [shown] of predictions."""
-        return self.path / "gallery.safetensors"
+    def keep(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Write `kept(name)`; a run that fails after that leaves a note of it."""
+        make_folder(self.work)
+        append_line(self._notes, {"name": name})
+        write_tensors(self.kept(name), tensors)
 
     @property
     def result(self) -> Path:
@@ -113,6 +110,11 @@ class RunFolder:
         return self.work / "signals.json"
 
     @property
+    def _notes(self) -> Path:
+        """A line of JSON for each file that was kept: {name}."""
+        return self.work / "kept.jsonl"
+
+    @property
     def warnings(self) -> Path:
         """A line of JSON for each warning told: {message}."""
         return self.work / "warnings.jsonl"
@@ -134,8 +136,8 @@ class RunFolder:
     def refuse_links(self) -> None:
         """UserError where a name that a run uses here is a link, a pipe or a device."""
         names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
-        for name in names:
-            refuse_link(getattr(self, name))
+        for path in (*(getattr(self, name) for name in names), *self.path.glob(f"*{KEPT}")):
+            refuse_link(path)
         for folder in (self.work, self.words):
             refuse_links_below(folder)
 
@@ -196,10 +198,10 @@ class RunFolder:
         make_folder(self.work)
 
     def _clear(self) -> None:
+        kept = [each.name for each in read_kept(self._notes)]
         for file in (
-            *(self.history, self.teacher, self.predictions, self.gallery, self.config),
+            *(self.history, self.teacher, self.config, *map(self.kept, kept)),
             *(self.student, self.student_config, self.baseline),
-            *(self.densities, self.samples),
             *(self.report_markdown, self.report_html),
         ):
             file.unlink(missing_ok=True)

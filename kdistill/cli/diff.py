@@ -30,8 +30,7 @@ def main(argv: list[str]) -> int:
 
     from kdistill.artifacts.run_folder import RunFolder
     from kdistill.cli._screen import screen
-    from kdistill.report.contents import read
-    from kdistill.report.diff import diff
+    from kdistill.report.diff import diff, read
 
     found = diff(*(read(RunFolder(path)) for path in (args.one, args.other)))
     print(f"A  {printable(args.one)}\nB  {printable(args.other)}\n")

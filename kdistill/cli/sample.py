@@ -25,6 +25,7 @@ def main(argv: list[str]) -> int:
     from kdistill.artifacts.files import write_tensors
     from kdistill.errors import UserError
     from kdistill.library import load
+    from kdistill.models.abilities import Chances, Samples
     from kdistill.models.network import inner
 
     if args.count < 1:
@@ -36,14 +37,14 @@ def main(argv: list[str]) -> int:
     if args.file.parent.resolve() == args.run.resolve():
         raise UserError(f"{args.file}: the files of that folder are the run's; name another place")
     model, generator = inner(load(args.run).student), torch.Generator().manual_seed(args.seed)
-    if not hasattr(model, "sample"):
+    if not isinstance(model, Samples):
         raise UserError(f"{args.run}: its student is no density, and cannot be sampled")
-    if args.grey and not hasattr(model, "chances"):
+    if args.grey and not isinstance(model, Chances):
         raise UserError(f"--grey: a {type(model).__name__} has no order of its bits; leave it out")
     drawn = []
     for first in range(0, args.count, AT_ONCE):
-        part = model.sample(min(AT_ONCE, args.count - first), generator)  # type: ignore[operator]
-        grey = model.chances(part) if args.grey else part  # type: ignore[operator]
+        part = model.sample(min(AT_ONCE, args.count - first), generator)
+        grey = model.chances(part) if isinstance(model, Chances) and args.grey else part
         drawn.append((grey * 255).round().to(torch.uint8))
     write_tensors(args.file, {"inputs": torch.cat(drawn)})
     print(f"{args.count} samples: {printable(args.file)}")

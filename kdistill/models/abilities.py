@@ -37,3 +37,12 @@ class Unnormalised(Protocol):
     def log_partition(self) -> float:
         """log Z in nats, exact; ValueError where it cannot be enumerated."""
         ...
+
+
+@runtime_checkable
+class Chances(Protocol):
+    """A density of bits in an order."""
+
+    def chances(self, inputs: Tensor) -> Tensor:
+        """The chance of a 1 at each place, given the bits before it; as `inputs`."""
+        ...

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -102,10 +103,10 @@ def label(text: str) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
-def plain_log(axes: Axes) -> None:
-    """A logarithmic y axis whose ticks are plain numbers."""
-    axis = axes.yaxis
-    axes.set_yscale("log")
+def plain_log(axis: XAxis | YAxis) -> None:
+    """Make it logarithmic, with ticks that are plain numbers."""
+    set_scale = axis.axes.set_xscale if isinstance(axis, XAxis) else axis.axes.set_yscale
+    set_scale("log")
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())

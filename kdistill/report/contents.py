@@ -1,25 +1,13 @@
 """Everything a report of one run is drawn from, read from its folder once."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from torch import Tensor
 
 from kdistill.artifacts.configs import read_config
 from kdistill.artifacts.records import read_history
 from kdistill.artifacts.result import Result
-from kdistill.artifacts.run_arrays import (
-    read_densities,
-    read_gallery,
-    read_predictions,
-    read_samples,
-)
+from kdistill.artifacts.run_arrays import Pictures, read_pictures
 from kdistill.artifacts.run_folder import RunFolder
-from kdistill.measures.calibration import BINS, MOST_BINS
-from kdistill.printable import NAME, printable
-
-COLDEST, HOTTEST, MOST_TEMPERATURES = 1e-3, 1e4, 20  # that a chart shows
 
 
 @dataclass(frozen=True)
@@ -29,31 +17,7 @@ class Contents:
     result: Result
     config: dict[str, Any]  # config.yaml, references as they stand
     history: list[dict[str, Any]]  # lines of history.jsonl
-    predictions: dict[str, Tensor]  # index and labels [n]; probabilities by model [n, classes]
-    gallery: dict[str, Tensor]  # row [shown] of predictions, and those test inputs [shown, ...]
-    densities: dict[str, Tensor] = field(default_factory=dict)  # log p(x) [n] of test data by model
-    samples: dict[str, Tensor] = field(default_factory=dict)  # of densities [shown, ...] by model
-
-    @property
-    def bins(self) -> int:
-        """Of the calibration error: task.bins."""
-        task = self.config.get("task")
-        bins = task.get("bins") if isinstance(task, dict) else None
-        return bins if type(bins) is int and 1 <= bins <= MOST_BINS else BINS
-
-    @property
-    def temperatures(self) -> list[float]:
-        """Every temperature that the loss names and a chart can show, ascending."""
-        return sorted(set(_temperatures(self.config.get("loss"))))[:MOST_TEMPERATURES]
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes, in the order of the columns of `predictions`."""
-        columns = next((each.shape[1] for each in self.predictions.values() if each.ndim == 2), 0)
-        names = self.result.dataset.get("classes")
-        if isinstance(names, list) and len(names) == columns:
-            return [printable(name, NAME) for name in names]
-        return [str(number) for number in range(columns)]
+    pictures: Pictures  # those that the result shows, where they still lie in the folder
 
 
 def read(folder: RunFolder) -> Contents:
@@ -63,23 +27,6 @@ def read(folder: RunFolder) -> Contents:
     machine's environment.
     """
     result = Result.read(folder.finished().result)
-    predictions = read_predictions(folder.predictions)
-    gallery = read_gallery(folder.gallery, len(predictions.get("index", ())))
-    densities, samples = read_densities(folder.densities), read_samples(folder.samples)
+    config = read_config(folder.config) if folder.config.is_file() else {}
     history = [dict(vars(line)) for line in read_history(folder.history)]
-    return Contents(result, _config(folder), history, predictions, gallery, densities, samples)
-
-
-def _config(folder: RunFolder) -> dict[str, Any]:
-    return read_config(folder.config) if folder.config.is_file() else {}
-
-
-def _temperatures(node: Any) -> Iterator[float]:
-    """Of a node of the config and of all below it."""
-    if isinstance(node, dict):
-        value = node.get("temperature")
-        if isinstance(value, (int, float)) and COLDEST <= value <= HOTTEST:
-            yield float(value)
-    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    for child in children:
-        yield from _temperatures(child)
+    return Contents(result, config, history, read_pictures(folder, result.cases))

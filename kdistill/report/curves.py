@@ -61,7 +61,7 @@ def _chart(name: str, heading: str, axis: str, curves: Curves, note: str = "") -
         axes.set_ylabel(label(axis))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if _spread(curves) > 10:
-            plain_log(axes)
+            plain_log(axes.yaxis)
         axes.legend()
 
     return draw(name, heading, _described(curves) + note, plot)

@@ -2,20 +2,17 @@
 
 from kdistill.artifacts.result import Result
 from kdistill.printable import NAME, printable
+from kdistill.report.cases import case_sections
 from kdistill.report.charts import Chart
 from kdistill.report.comparison import compare
-from kdistill.report.confusion import confusions
 from kdistill.report.contents import Contents
 from kdistill.report.curves import training_curves
-from kdistill.report.densities import sorted_densities
-from kdistill.report.gallery import gallery
+from kdistill.report.lines import line_charts
 from kdistill.report.markup import Markup, element, joined
+from kdistill.report.matrix import matrices
 from kdistill.report.page import page, section
 from kdistill.report.page_tables import any_table, figures_table, members_table, savings_cards
 from kdistill.report.provenance import Pairs, data, origin, settings
-from kdistill.report.reliability import reliability_diagram
-from kdistill.report.samples import samples
-from kdistill.report.softness import softness
 from kdistill.report.stages import stages
 from kdistill.report.tradeoff import tradeoff
 from kdistill.report.verdict import outcome, verdict
@@ -46,9 +43,8 @@ def html(contents: Contents) -> str:
         section("Cost, student against teacher", savings_cards(compared)),
         section("Where the time went", stages(contents)),
         section("Charts", _figures(contents)),
-        section("Samples", samples(contents)),
-        section("Confusion", confusions(contents)),
-        section("Where teacher and student disagree most", gallery(contents)),
+        section("Confusion", matrices(result.matrices)),
+        *case_sections(result.cases, contents.pictures),
         section("The teacher's members", members_table(compared)),
         section("Settings", _definitions(settings(contents.config))),
         section("Data and provenance", _provenance(result)),
@@ -73,8 +69,7 @@ def _opening(result: Result) -> Markup:
 def _figures(contents: Contents) -> Markup:
     history = contents.result, contents.history
     charts: list[Chart | None] = [*training_curves(*history), *watched_charts(*history)]
-    charts.append(reliability_diagram(contents.predictions, contents.bins))
-    charts += [softness(contents), sorted_densities(contents), tradeoff(contents.result)]
+    charts += [*line_charts(contents.result.curves), tradeoff(contents.result)]
     drawn = [chart.figure() for chart in charts if chart]
     return element("div", *drawn, class_="figures") if drawn else Markup()
 

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from kdistill.artifacts.figures import Shown
 from kdistill.artifacts.result import Measure
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.data.streams import in_order
@@ -24,6 +25,10 @@ from kdistill.measures.figures import (
 )
 from kdistill.measures.intervals import wilson
 from kdistill.tasks.predictive import Predictive, Together, targets_of
+from kdistill.tasks.shown.cases import disagreements, shown
+from kdistill.tasks.shown.confusion import confusion_matrices
+from kdistill.tasks.shown.reliability import reliability_curves
+from kdistill.tasks.shown.softness import softness_curves, temperatures_of
 from kdistill.tasks.task import Bench, Findings
 
 MAIN = ("errors", "accuracy", "nll", "brier", "ece")
@@ -152,26 +157,45 @@ class Classification(Predictive):
         probabilities = kept("predictions").get("teacher")
         return None if probabilities is None else probabilities.log()
 
+    def cases(self, bench: Bench) -> dict[str, Tensor]:
+        """As of Predictive, with the top classes and their probabilities."""
+        found = {**super().cases(bench), "target": targets_of(bench.dataset.test)}
+        for model in bench.models:
+            top = bench.answers(model, "test").softmax(dim=1).max(1)
+            found[f"{model}.answer"], found[f"{model}.confidence"] = top.indices, top.values
+        return found
+
     def shown(self, bench: Bench, found: Findings) -> Findings:
-        """Keeps the test probabilities of every model, and the inputs of the gallery."""
-        test = bench.dataset.test
+        """With reliability, softness of the teacher, confusion, and the inputs on which student
+        and teacher disagree most; keeps the test probabilities of every model."""
+        data, labels = bench.dataset, targets_of(bench.dataset.test)
         logits = {name: bench.answers(name, "test") for name in bench.models}
         probabilities = {name: each.softmax(dim=1) for name, each in logits.items()}
-        bench.keep(
-            "predictions", {"index": test.index, "labels": targets_of(test), **probabilities}
+        about = {"index": data.test.index, "labels": labels}
+        bench.keep("predictions", {**about, **probabilities})
+        found = replace(
+            found,
+            curves=[reliability_curves(probabilities, labels, self.bins)],
+            matrices=confusion_matrices(probabilities, labels, data.classes),
         )
         if "teacher" in logits:
-            keep_gallery(bench, self.kl(logits["teacher"], logits["student"]))
+            temperatures = temperatures_of(bench.config.get("loss"))
+            found.curves.append(softness_curves(probabilities["teacher"], temperatures))
+            divergence = self.kl(logits["teacher"], logits["student"])
+            rows = divergence.sort(descending=True, stable=True).indices[:SHOWN]
+            inputs = kept_gallery(bench, rows)
+            found.cases.append(disagreements(probabilities, about, data.classes, rows, inputs))
         return found
 
 
-def keep_gallery(bench: Bench, divergence: Tensor) -> None:
-    """The test inputs on which the student's answer is furthest from the teacher's."""
-    rows = divergence.sort(descending=True, stable=True).indices[:SHOWN]
+def kept_gallery(bench: Bench, rows: Tensor) -> list[Shown]:
+    """The test inputs `rows`, which are kept: a report never opens the data."""
     chosen = replace(bench.dataset.test.take(rows), workers=0)  # so few are read here
     (batch,) = in_order(chosen, SHOWN, torch.device("cpu"))
-    if isinstance(batch.inputs, Tensor):  # several arrays are no picture
-        bench.keep("gallery", {"inputs": batch.inputs, "row": rows})
+    if not isinstance(batch.inputs, Tensor):  # several arrays are no picture
+        return [Shown()] * len(rows)
+    bench.keep("gallery", {"inputs": batch.inputs, "row": rows})
+    return shown(batch.inputs, "gallery", "inputs")
 
 
 def _share(right: Tensor, mask: Tensor | None) -> Tensor:

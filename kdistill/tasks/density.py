@@ -28,6 +28,8 @@ from kdistill.tasks.density_samples import (
     partitions,
     samples_of,
 )
+from kdistill.tasks.shown.cases import samples as sheets_of
+from kdistill.tasks.shown.sorted_densities import sorted_densities
 from kdistill.tasks.task import Bench, Findings, Task
 
 MAIN = ("log_likelihood", *DIVERGENCES)
@@ -169,13 +171,17 @@ class Density(Task):
         for name in models:
             alone = held.get(name, {})
             results[name] = ModelResult(figures.get(name, {}), bench.cost(name), validation=alone)
-        _keep(bench, samples, tested, log_z)
+        known = _known(tested, log_z)
+        _keep(bench, samples, known)
+        sheets = {name: min(len(of.inputs), SHOWN) for name, of in samples.items()}
         cases = {"log_likelihood": tested, "kl_teacher_student": _on_teachers(samples)}
         return Findings(
             results,
             _gain(results, main, cases.get(main, {})),
             [table(found)] if found else [],
             terms=TERMS,
+            curves=[sorted_densities(known)] if known else [],
+            cases=[sheets_of(sheets, "samples")],
             warnings=_warnings(samples, log_z),
         )
 
@@ -266,13 +272,18 @@ def _gain(models: Mapping[str, ModelResult | None], main: str, cases: Log) -> Ga
     return Gain(closed, p_value, "paired t-test", [main] if cases else [])
 
 
-def _keep(bench: Bench, samples: Mapping[str, ModelSamples], tested: Log, log_z: Estimate) -> None:
-    shown = {name: of.inputs[:SHOWN].cpu() * 255 for name, of in samples.items()}
-    bench.keep("samples", {name: bits.to(torch.uint8) for name, bits in shown.items()})
-    if tested:
-        whole = dict(tested)
-        if "teacher" in whole and log_z.bounded:
-            whole["teacher"] = whole["teacher"] - log_z.value
-        elif "teacher" in whole:
-            del whole["teacher"]
-        bench.keep("densities", {"index": bench.dataset.test.index, **whole})
+def _known(tested: Log, log_z: Estimate) -> Log:
+    """log p(x) of the test data by model, without a teacher whose log Z is not known."""
+    known = dict(tested)
+    if "teacher" in known and log_z.bounded:
+        known["teacher"] = known["teacher"] - log_z.value
+    elif "teacher" in known:
+        del known["teacher"]
+    return known
+
+
+def _keep(bench: Bench, samples: Mapping[str, ModelSamples], known: Log) -> None:
+    sheets = {name: of.inputs[:SHOWN].cpu() * 255 for name, of in samples.items()}
+    bench.keep("samples", {name: bits.to(torch.uint8) for name, bits in sheets.items()})
+    if known:
+        bench.keep("densities", {"index": bench.dataset.test.index, **known})

@@ -146,11 +146,25 @@ class Predictive(Task):
                 models[name] = ModelResult(scores[name], bench.cost(name), alone, held)
             else:
                 models[name] = None
+        bench.keep("cases", self.cases(bench))
         gain = self.gain(bench, models)
         return self.shown(bench, Findings(models, gain, [], {**self.terms}, self.second))
 
+    def cases(self, bench: Bench) -> dict[str, Tensor]:
+        """What `kdistill diff` compares: index [n] of the test cases, and MODEL.error [n].
+
+        Where one number says it also target [n], MODEL.answer [n], and MODEL.confidence [n], the
+        probability that the model gives to its answer.
+        """
+        test, targets = bench.dataset.test, targets_of(bench.dataset.test)
+        error = {
+            f"{model}.error": self.error(bench.answers(model, "test"), targets).float()
+            for model in bench.models
+        }
+        return {"index": test.index, **error}
+
     def shown(self, bench: Bench, found: Findings) -> Findings:
-        """What a report draws besides, added to `found`; keeps what the figures come from."""
+        """`found` with what a report draws besides; keeps what that comes from."""
         return found
 
     def gain(self, bench: Bench, models: Mapping[str, ModelResult | None]) -> Gain:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from kdistill.artifacts.figures import Cases, Curves, Matrix
 from kdistill.artifacts.result import Cost, Gain, Measure, ModelResult, Table
 from kdistill.data.batch import Batch, Dataset, Examples
 from kdistill.data.plan import Sweeps
@@ -56,6 +57,9 @@ class Findings:
     tables: list[Table] = field(default_factory=list)
     terms: dict[str, str] = field(default_factory=dict)  # what a figure is, by its title
     second: str = ""  # the measure that a sweep draws beside the main one
+    curves: list[Curves] = field(default_factory=list)
+    matrices: list[Matrix] = field(default_factory=list)
+    cases: list[Cases] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 

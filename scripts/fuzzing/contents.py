@@ -22,8 +22,19 @@ from safetensors.torch import save
 from scipy.io import savemat
 from torch import Tensor, nn
 
+from kdistill.artifacts.figures import (
+    Bar,
+    Case,
+    Cases,
+    Curves,
+    Line,
+    Mark,
+    Matrix,
+    Picture,
+    Shown,
+)
 from kdistill.artifacts.files import CHECKSUM, checksum
-from kdistill.artifacts.result import Cost, Measure, ModelResult, Result, Table
+from kdistill.artifacts.result import Cost, Gain, Measure, ModelResult, Result, Table
 from kdistill.data.class_names import FEW
 
 CASES, CLASSES, SHAPE = 30, 3, (1, 6, 6)
@@ -77,13 +88,36 @@ def result() -> bytes:
         dataset={"name": "digits", "train": 90, "test": CASES, "classes": [*"abc"], "note": ""},
         models=models,
         compression={"parameters": 1.0, "bytes": None},
-        gain={"closed_gap": 0.5, "p_value": 0.04},
+        gain=Gain(0.5, 0.04, "McNemar", ["errors"]),
         signals={"mode": "stored", "asked": 90, "reused": 0, "teacher": "abad1dea"},
         environment={"python": "3.11", "packages": {"torch": "2.15"}},
         warnings=["a warning"],
         tables=[Table("A table", ["name", "value"], [["one", 1], ["two", None]], "Note.")],
+        **figures(),
     )
     return json.dumps(asdict(whole)).encode()
+
+
+def figures() -> dict[str, Any]:
+    """What the report of a result draws."""
+    x, y = [1.0, 2.0, 4.0], [0.5, 0.25, 0.125]
+    lines = [Line("a", "student", x, y, cases=[3, 2, 1]), Line("b", "teacher", x, y, y, y, "c")]
+    marked = Curves("Curves", "x", "y", lines, "Note.", True, [Mark("m", "teacher", 1.0, 0.5)])
+    counts = [[3, 1, 0], [0, 2, 0], [0, 0, 4]]
+    bars = [Bar("a", {"teacher": 0.75, "student": 0.25})]
+    inputs = (
+        Shown(Picture("gallery", "inputs", [0])),
+        Shown(Picture("gallery", "inputs", [0, 1, 3])),
+        Shown(text="text"),
+        Shown(numbers=[0.5, 2.0]),
+    )
+    cases = [Case("Labelled a", each, bars * place, "Note.") for place, each in enumerate(inputs)]
+    return {
+        "terms": {"Errors": "a count"},
+        "curves": [marked],
+        "matrices": [Matrix("student", [*"abc"], counts, 3, "Note.")],
+        "cases": [Cases("Some cases", cases, "Note.")],
+    }
 
 
 def history() -> bytes:
@@ -113,12 +147,11 @@ def gallery() -> bytes:
     return save({"inputs": (floats(4, *SHAPE) * 255).byte(), "row": torch.arange(4)})
 
 
-def densities() -> bytes:
-    return save({"index": torch.arange(CASES), "student": -floats(CASES).double()})
-
-
-def samples() -> bytes:
-    return save({name: (floats(5, *SHAPE) * 255).byte() for name in ("teacher", "student")})
+def answers() -> bytes:
+    student = {"error": torch.ones(CASES), "answer": torch.zeros(CASES).long()}
+    student["confidence"] = floats(CASES)
+    about = {"index": torch.arange(CASES), "target": torch.arange(CASES) % CLASSES}
+    return save({**about, **{f"student.{name}": each for name, each in student.items()}})
 
 
 def head() -> bytes:
@@ -134,6 +167,7 @@ def run_folder(folder: Path) -> None:
         ("history.jsonl", history()),
         ("predictions.safetensors", predictions()),
         ("gallery.safetensors", gallery()),
+        ("cases.safetensors", answers()),
         ("student.safetensors", save(student_state())),
     ):
         (folder / name).write_bytes(content)

@@ -19,12 +19,7 @@ from kdistill.artifacts.mat_file import read_mat
 from kdistill.artifacts.rbm_file import read_rbm
 from kdistill.artifacts.result import Result
 from kdistill.artifacts.resume_file import read_state
-from kdistill.artifacts.run_arrays import (
-    read_densities,
-    read_gallery,
-    read_predictions,
-    read_samples,
-)
+from kdistill.artifacts.run_arrays import read_answers, read_pictures, read_predictions
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.artifacts.text import read_json_lines
 from kdistill.artifacts.weights import load_weights, read_weights
@@ -39,6 +34,7 @@ from kdistill.data.torchvision_sets import obtain
 from kdistill.data.unlabelled import Unlabelled
 from kdistill.errors import UserError
 from kdistill.library import rebuild
+from kdistill.report import diff
 from kdistill.report.contents import read
 from kdistill.report.html import html
 from kdistill.report.markdown import markdown
@@ -101,6 +97,15 @@ def _reported(path: Path) -> object:
     return markdown(contents), html(contents)
 
 
+def _shown(path: Path) -> object:
+    return read_pictures(RunFolder(path.parent), made.figures()["cases"])
+
+
+def _compared(path: Path) -> object:
+    side = diff.read(RunFolder(path.parent))
+    return diff.diff(side, side)
+
+
 def _rebuilt(path: Path) -> object:
     folder = RunFolder(path.parent)
     return rebuild(folder, folder.student, None)
@@ -129,16 +134,17 @@ RUN: Mapping[str, Reader] = {
     "result.json": Reader("result.json", made.result, Result.read),
     "history.jsonl": Reader("history.jsonl", made.history, read_json_lines),
     "predictions": Reader("p.safetensors", made.predictions, read_predictions),
-    "gallery": Reader("g.safetensors", made.gallery, partial(read_gallery, cases=made.CASES)),
-    "densities": Reader("d.safetensors", made.densities, read_densities),
-    "samples": Reader("s.safetensors", made.samples, read_samples),
+    "gallery": Reader("gallery.safetensors", made.gallery, _shown),
+    "answers": Reader("a.safetensors", made.answers, read_answers),
+    "difference": Reader(
+        "cases.safetensors", made.answers, _compared, around=made.run_folder, slow=True
+    ),
     **{
         f"report of {name}": Reader(name, make, _reported, around=made.run_folder, slow=True)
         for name, make in (
             ("result.json", made.result),
             ("config.yaml", made.config),
             ("history.jsonl", made.history),
-            ("predictions.safetensors", made.predictions),
             ("gallery.safetensors", made.gallery),
         )
     },

@@ -8,13 +8,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kdistill.artifacts.figures import Case, Cases, Picture, Shown
 from kdistill.artifacts.run_arrays import (
     MOST,
-    read_densities,
-    read_gallery,
+    read_answers,
+    read_pictures,
     read_predictions,
-    read_samples,
 )
+from kdistill.artifacts.run_folder import RunFolder
 from kdistill.errors import UserError
 
 Tensors = dict[str, Tensor]
@@ -24,14 +25,27 @@ PREDICTIONS = {
     "teacher": torch.rand(20, 3).softmax(1),
     "student": torch.rand(20, 3).softmax(1),
 }
-GALLERY = {"inputs": torch.zeros(4, 1, 8, 8, dtype=torch.uint8), "row": torch.arange(4) + 16}
-DENSITIES = {"index": torch.arange(20), "student": -torch.rand(20).double()}
-SAMPLES = {"student": torch.zeros(5, 1, 8, 8, dtype=torch.uint8)}
+GALLERY = {"inputs": torch.zeros(4, 1, 8, 8, dtype=torch.uint8)}
+ANSWERS = {
+    "index": torch.arange(20),
+    "target": torch.arange(20) % 3,
+    "student.error": torch.ones(20),
+    "student.answer": torch.arange(20) % 2,
+    "student.confidence": torch.rand(20),
+}
+
+
+def pictures(file: Path, rows: list[int]) -> Tensors:
+    """What is read of a result that shows `rows` of inputs in `file`."""
+    case = Case("a", Shown(Picture(file.stem, "inputs", rows)))
+    found = read_pictures(RunFolder(file.parent), [Cases("b", [case, case])])
+    return {tensor: each for (_, tensor), each in found.items()}
+
+
 KINDS: dict[str, tuple[Tensors, Callable[[Path], Tensors]]] = {
     "predictions": (PREDICTIONS, read_predictions),
-    "gallery": (GALLERY, lambda file: read_gallery(file, 20)),
-    "densities": (DENSITIES, read_densities),
-    "samples": (SAMPLES, read_samples),
+    "gallery": (GALLERY, lambda file: pictures(file, [0, 3])),
+    "cases": (ANSWERS, read_answers),
 }
 
 
@@ -66,9 +80,10 @@ BROKEN = [
     for kind, (tensors, _) in KINDS.items()
     for name, tensor in tensors.items()
     for other in (*odd(tensor), *(values(tensor) if tensor.is_floating_point() else ()))
-    # one input or one sample is as good as any, and so is one without an index
-    if not (kind == "samples" and (other is None or (other.dtype == torch.uint8 and len(other))))
-    and not (kind == "gallery" and name == "inputs" and other is not None and other.ndim == 3)
+    # as many pictures of any shape are as good
+    if not (
+        name == "inputs" and other is not None and len(other) > 3 and other.dtype == tensor.dtype
+    )
     and not (name in ("teacher", "student") and other is None)
 ] + [
     ("predictions", {**PREDICTIONS, "labels": PREDICTIONS["labels"] + 1}),
@@ -77,11 +92,10 @@ BROKEN = [
     ("predictions", {**PREDICTIONS, "student": PREDICTIONS["student"] * 10}),
     ("predictions", {**PREDICTIONS, "student": torch.ones(20, 1)}),
     ("predictions", {**PREDICTIONS, "student": torch.ones(20, 4) / 4}),
-    ("gallery", {**GALLERY, "row": GALLERY["row"] + 1}),
-    ("gallery", {**GALLERY, "row": -GALLERY["row"]}),
-    ("gallery", {"inputs": torch.zeros(MOST + 1, 1), "row": torch.zeros(MOST + 1).long()}),
-    ("gallery", {**GALLERY, "inputs": torch.full((4, 1, 2, 2), float("nan"))}),
-    ("samples", {"student": torch.zeros(MOST + 1, 4, dtype=torch.uint8)}),
+    ("gallery", {"inputs": torch.full((4, 1, 2, 2), float("nan"))}),
+    ("cases", {**ANSWERS, "target": torch.rand(20)}),
+    ("cases", {**ANSWERS, "teacher.error": torch.ones(20)}),
+    ("cases", {**ANSWERS, "more": torch.ones(20)}),
 ]
 
 
@@ -95,3 +109,21 @@ def test_what_no_run_writes_is_refused_by_name(
         KINDS[kind][1](path)
     assert str(told.value).startswith(f"{path}: damaged; ")
     assert "\n" not in str(told.value)
+
+
+def test_answers_may_be_numbers(tmp_path: Path) -> None:
+    numbers = {"target": torch.rand(20), "student.answer": torch.rand(20).double()}
+    save_file({**ANSWERS, **numbers}, tmp_path / "cases.safetensors")
+    with pytest.raises(UserError, match="holds other"):
+        read_answers(tmp_path / "cases.safetensors")
+    save_file(
+        {**ANSWERS, **numbers, "student.answer": torch.rand(20)}, tmp_path / "cases.safetensors"
+    )
+    assert read_answers(tmp_path / "cases.safetensors").keys() == ANSWERS.keys()
+
+
+@pytest.mark.parametrize("rows", [[4], [-1], [0] * (MOST + 1)])
+def test_rows_that_are_not_there_are_refused(rows: list[int], tmp_path: Path) -> None:
+    save_file(GALLERY, tmp_path / "gallery.safetensors")
+    with pytest.raises(UserError, match="gallery.safetensors: damaged; "):
+        pictures(tmp_path / "gallery.safetensors", rows)

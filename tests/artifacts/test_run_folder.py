@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from kdistill.artifacts.files import write_json
@@ -102,10 +103,21 @@ def test_a_failed_run_gives_way_to_another_config(tmp_path: Path) -> None:
     folder = begun(tmp_path, CONFIG)
     for file in (folder.failed, folder.student, folder.history, folder.stages):
         file.write_text("earlier")
-    (tmp_path / "notes.txt").write_text("mine")
+    folder.keep("answers", {"x": torch.zeros(1)})
+    mine = {"notes.txt", "mine.safetensors"}
+    for name in mine:
+        (tmp_path / name).write_text("mine")
     folder.begin({**CONFIG, "seed": 2})
-    assert {each.name for each in tmp_path.iterdir()} == {"notes.txt", "resume"}
+    assert {each.name for each in tmp_path.iterdir()} == {*mine, "resume"}
     assert not any(folder.work.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a.b", "A", "\n"])
+def test_nothing_is_kept_under_a_name_that_leads_elsewhere(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run keeps a file named"):
+        RunFolder(tmp_path).kept(name)
+    with pytest.raises(UserError, match="no run keeps a file named"):
+        RunFolder(tmp_path).keep(f"x{name}.y", {})
 
 
 def test_a_finished_run_without_a_config_is_never_written_over(tmp_path: Path) -> None:

@@ -26,9 +26,14 @@ def runs(tmp_path, monkeypatch):
         folder = tmp_path / name
         folder.mkdir()
         answers = torch.where(correct, labels, (labels + 1) % 3)
-        probabilities = 0.05 + 0.85 * torch.nn.functional.one_hot(answers, 3).float()
-        kept = {"index": 700 + torch.arange(N), "labels": labels, "student": probabilities}
-        save_file(kept, folder / "predictions.safetensors")
+        kept = {
+            "index": 700 + torch.arange(N),
+            "target": labels,
+            "student.error": (~correct).float(),
+            "student.answer": answers,
+            "student.confidence": torch.full((N,), 0.9),
+        }
+        save_file(kept, folder / "cases.safetensors")
         config = f"seed: 0\nname: {name}\nloss: {{temperature: {temperature}}}\n"
         (folder / "config.yaml").write_text(config)
         errors = int((~correct).sum())
@@ -88,8 +93,8 @@ def test_long_differences_of_configs_are_cut(runs, capsys):
 
 
 def test_without_the_same_examples_only_figures_are_compared(runs, capsys):
-    kept = load_file(runs / "B/predictions.safetensors")
-    save_file({**kept, "index": kept["index"] + 1}, runs / "B/predictions.safetensors")
+    kept = load_file(runs / "B/cases.safetensors")
+    save_file({**kept, "index": kept["index"] + 1}, runs / "B/cases.safetensors")
     assert main(["diff", "A", "B"]) == 0
     shown = capsys.readouterr().out
     assert "no answers to the same examples" in shown

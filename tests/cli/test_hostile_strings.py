@@ -22,7 +22,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 import kdistill
-from kdistill.artifacts import result
+from kdistill.artifacts import figures, result
 from kdistill.artifacts.result import Result
 from kdistill.cli import main
 from kdistill.errors import UserError
@@ -47,10 +47,11 @@ SMALL += ["teacher.fit.epochs=1", "hydra.run.dir=run"]
 # what may be the name of a folder; it would be markup for a terminal, Rich and a page
 NAME = "b\x1b[31m\n [bold]<script>alert(1)<u>$\\frac|`\u202e=x"
 # the keys of result.json that are not free
-KINDS = [kind for kind in vars(result).values() if is_dataclass(kind)]
+KINDS = [kind for room in (result, figures) for kind in vars(room).values() if is_dataclass(kind)]
 FIXED = {each.name for kind in KINDS for each in fields(kind)}
 FIXED |= {"teacher", "student", "baseline", "name", "source", "fingerprint", "classes", "note"}
 FIXED |= {"train", "transfer", "test", "mode", "asked", "reused"}
+NAMED = ("model", "file", "tensor")  # keys of names that are refused if they are other ones
 UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # tags of our own; of the page besides: <script>, <u> and other ones are a stranger's
 OURS = "h1 h2 h3 p strong em table thead tbody tr th td pre code blockquote ul li"
@@ -147,7 +148,10 @@ def every(value, text, keys=True):
         return [every(each, text, keys) for each in value]
     if isinstance(value, dict):
         named = {key: text + key if keys and key not in FIXED else key for key in value}
-        return {named[key]: every(each, text, keys) for key, each in value.items()}
+        return {
+            named[key]: each if key in NAMED else every(each, text, keys)
+            for key, each in value.items()
+        }
     return value
 
 
@@ -167,8 +171,11 @@ def rewrite(folder, stored, text):
     """Put such strings into every file that a report reads; history keeps its keys, too."""
     (folder / "result.json").write_text(json.dumps(every(stored, text)))
     lines = map(json.loads, (folder / "history.jsonl").read_text().splitlines())
-    both = [{**every(line, text), **line, "validation": every(line["validation"], text)}
-            for line in lines]  # fmt: skip
+    pairs = [
+        ({**line, "validation": every(line["validation"], text)}, {**line, "stage": text})
+        for line in lines
+    ]
+    both = [line for pair in pairs for line in pair]
     (folder / "history.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in both))
     for name in ("config.yaml", "student.yaml"):
         said = yaml.safe_load((folder / name).read_text())

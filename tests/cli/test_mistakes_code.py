@@ -224,8 +224,8 @@ def test_a_fault_in_a_loss_of_ours_stays_a_traceback(desk, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("place", "command"),
     [
-        ("kdistill.report.contents.read_gallery", "report"),
-        ("kdistill.report.confusion.mistakes", "report"),
+        ("kdistill.report.contents.read_pictures", "report"),
+        ("kdistill.report.html.matrices", "report"),
         ("kdistill.artifacts.arrays.checksum", "evaluate"),
         ("kdistill.library.load_weights", "evaluate"),
     ],

@@ -263,12 +263,9 @@ REPORTED = [
         "old/history.jsonl:2: damaged; it must be a line",
     ),
     (text("history.jsonl", "{}\n"), "old/history.jsonl:1: damaged (stage is missing); delete it"),
-    (shorter("predictions.safetensors"), "old/predictions.safetensors: not a readable .safetenso"),
-    (
-        tensors("predictions.safetensors", lambda one: one[0]),
-        "old/predictions.safetensors: damaged",
-    ),
-    (tensors("gallery.safetensors", lambda one: one + 1000), "old/gallery.safetensors: damaged"),
+    (result(schema=1), "old/result.json: written by an earlier kdistill (schema 1, this one reads"),
+    (shorter("gallery.safetensors"), "old/gallery.safetensors: not a readable .safetensors file"),
+    (tensors("gallery.safetensors", lambda one: one[:2]), "old/gallery.safetensors: damaged"),
 ]
 
 
@@ -276,6 +273,13 @@ REPORTED = [
 def test_reporting_what_is_no_whole_run(spoil, said, mistake, run_folder):
     spoil(run_folder)
     assert said in mistake("report", "old")
+
+
+def test_comparing_with_damaged_answers(mistake, run_folder):
+    tensors("cases.safetensors", lambda one: one[0])(run_folder)
+    assert "old/cases.safetensors: damaged; it must hold index" in mistake("diff", "old", "old")
+    shorter("cases.safetensors")(run_folder)
+    assert "old/cases.safetensors: not a readable" in mistake("diff", "old", "old")
 
 
 @pytest.mark.parametrize("command", ["report", "evaluate", "resume"])

@@ -110,11 +110,12 @@ def test_a_run_is_whole(loss: str, tmp_path: Path) -> None:
         assert found[name].measures["log_likelihood"].value == pytest.approx(stored, rel=1e-6)
     drawn = inner(opened.student).sample(5, torch.Generator().manual_seed(0))
     assert drawn.shape == (5, 1, 8, 8)
-    contents = read(folder)
-    assert set(contents.samples) == set(contents.densities) == {"teacher", "student", "baseline"}
+    names = ["teacher", "baseline", "student"]
+    assert [line.model for line in result.curves[0].lines] == names
+    assert set(read(folder).pictures) == {("samples", name) for name in names}
     page = folder.report_html.read_text(encoding="utf-8")
     assert "Log-likelihoods, sorted" in page
-    assert "40 samples of the model: Teacher" in page
+    assert "40 pictures: Teacher" in page
     assert not folder.work.exists()
 
 
@@ -239,7 +240,7 @@ def test_ended_anywhere_it_goes_on_to_the_same_bytes(
             run_config(plain, folder.path, At(round(share * len(told))))
         run_config(plain, folder.path, silent)
         for file in ("student", "baseline", "densities", "samples"):
-            assert getattr(folder, file).read_bytes() == getattr(alone, file).read_bytes(), file
+            assert folder.kept(file).read_bytes() == alone.kept(file).read_bytes(), file
 
 
 def test_a_plan_is_made_without_running(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import kdistill
+from kdistill.paths import CONFIG_DIR
 
 HOUSE = Path(kdistill.__file__).parent
 
@@ -74,3 +75,90 @@ def test_signals_are_objects_outside_their_room() -> None:
 )
 def test_a_signal_by_name_would_be_seen(line: str) -> None:
     assert [*signals_by_name(ast.parse(line))] == [1]
+
+
+# what draws and prints a run knows no figure of one task, no signal and no file of one task
+SHOWING = (
+    "report",
+    "cli",
+    "artifacts/result.py",
+    "artifacts/figures.py",
+    "artifacts/run_folder.py",
+)
+FIGURES = (
+    *("errors", "accuracy", "nll", "brier", "ece", "agreement", "kl_to_teacher"),
+    *("log_likelihood", "kl_teacher_student", "kl_student_teacher", "recordings_wrong"),
+)
+KEPT = ("predictions", "gallery", "densities", "samples", "labels")
+TASKS = [file.stem for group in ("measure", "task") for file in (CONFIG_DIR / group).glob("*.yaml")]
+SPECIAL = {*FIGURES, *KEPT, *TASKS, *NAMES}
+MAKERS = ("tasks", "signals", "losses", "teachers", "students", "models", "data", "measures")
+STATISTICS = "kdistill.measures.significance"
+
+
+def showing(*places: str) -> dict[str, ast.Module]:
+    return {file: tree for file, tree in rooms().items() if file.startswith(places)}
+
+
+def spoken(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, word) of every text but docstrings, of every attribute and of every field."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, kinds)]
+    docstrings = {body[0].value for body in bodies if body and isinstance(body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(word)) if node not in docstrings:
+                yield node.lineno, word
+            case ast.Attribute(attr=word):
+                yield node.lineno, word
+            case ast.AnnAssign(target=ast.Name(id=word)):
+                yield node.lineno, word
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, module) of every import."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+
+
+def test_what_shows_a_run_names_no_figure_task_or_file_of_one_task() -> None:
+    trees = showing(*SHOWING)
+    assert len(trees) > 40
+    words = [(file, *word) for file, tree in trees.items() for word in spoken(tree)]
+    assert [f"{file}:{line}: {word}" for file, line, word in words if word in SPECIAL] == []
+
+
+def test_a_report_needs_nothing_that_made_the_run() -> None:
+    makers = tuple(f"kdistill.{room}" for room in MAKERS)
+    found = [
+        f"{file}:{line}: {module}"
+        for file, tree in showing("report").items()
+        for line, module in imported(tree)
+        if module.startswith(makers) and module != STATISTICS
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'title = TITLES["nll"]',
+        "found = contents.predictions",
+        'counted = main == "errors"',
+        "class Contents: samples: dict[str, Tensor]",
+        'return dict.fromkeys((sweep.main, "nll"))',
+        'file = self.path / f"{kind}" / "gallery"',
+    ],
+)
+def test_a_name_of_one_task_would_be_seen(line: str) -> None:
+    assert any(word in SPECIAL for _, word in spoken(ast.parse(line)))
+
+
+def test_a_docstring_may_say_anything() -> None:
+    text = (
+        '"""nll"""\nclass A:\n    "errors"\n    def f(self):\n        "accuracy"\n        return 1'
+    )
+    assert not any(word in SPECIAL for _, word in spoken(ast.parse(text)))

@@ -1,8 +1,10 @@
-"""A run folder as a finished ensemble run leaves it, with made-up predictions."""
+"""A run folder as a finished ensemble run leaves it, with made-up answers."""
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,10 @@ from kdistill.artifacts.files import write_tensors, write_text
 from kdistill.artifacts.result import Cost, Gain, Measure, ModelResult, Result, Table
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.report.write import write_report
+from kdistill.tasks.shown.cases import disagreements, shown
+from kdistill.tasks.shown.confusion import confusion_matrices
+from kdistill.tasks.shown.reliability import reliability_curves
+from kdistill.tasks.shown.softness import softness_curves
 
 CASES, CLASSES = 10_000, 10
 CONFIG = """\
@@ -96,6 +102,7 @@ def made_result() -> Result:
         signals={"mode": "stored", "asked": 3500, "reused": 0, "teacher": "abad1dea"},
         environment={"python": "3.11.2", "packages": {"torch": "2.15.0"}, "commit": "c0ffee1"},
         terms={"McNemar p": "exact test"},
+        **_figures(),
         tables=[
             Table(
                 "Covered classes",
@@ -110,7 +117,7 @@ def made_result() -> Result:
 
 @pytest.fixture
 def folder(tmp_path: Path, result: Result) -> RunFolder:
-    """`result` with config, history, predictions and gallery beside it."""
+    """`result` with config, history and gallery beside it."""
     return filled(RunFolder(tmp_path / "run"), result)
 
 
@@ -126,8 +133,7 @@ def filled(folder: RunFolder, result: Result) -> RunFolder:
     folder.path.mkdir()
     write_text(folder.config, CONFIG)
     write_text(folder.history, "".join(f"{json.dumps(line)}\n" for line in _history()))
-    write_tensors(folder.predictions, _predictions())
-    write_tensors(folder.gallery, _gallery())
+    write_tensors(folder.kept("gallery"), _gallery())
     result.write(folder.result)
     return folder
 
@@ -149,14 +155,31 @@ def _history() -> list[dict[str, object]]:
     ]
 
 
-def _predictions() -> dict[str, Tensor]:
+@cache
+def _figures() -> dict[str, Any]:
+    """What is drawn of a classifier's answers."""
+    about, said = _answers()
+    classes = [str(digit) for digit in range(CLASSES)]
+    gallery = _gallery()
+    inputs = shown(gallery["inputs"], "gallery", "inputs")
+    return {
+        "curves": [
+            reliability_curves(said, about["labels"], 15),
+            softness_curves(said["teacher"], [8.0]),
+        ],
+        "matrices": confusion_matrices(said, about["labels"], classes),
+        "cases": [disagreements(said, about, classes, gallery["row"], inputs)],
+    }
+
+
+def _answers() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Labels drawn from the student's own probabilities, so that it is calibrated."""
     generator = torch.Generator().manual_seed(0)
     logits = 6 * torch.randn(CASES, CLASSES, generator=generator)
     labels = logits.softmax(1).multinomial(1, generator=generator)[:, 0]
     sharpness = {"teacher": 0.8, "student": 1.0, "baseline": 1.6}
     answers = {name: (scale * logits).softmax(1) for name, scale in sharpness.items()}
-    return {"index": torch.arange(CASES), "labels": labels, **answers}
+    return {"index": torch.arange(CASES), "labels": labels}, answers
 
 
 def _gallery() -> dict[str, Tensor]:

@@ -7,6 +7,17 @@ from html.parser import HTMLParser
 
 import pytest
 
+from kdistill.artifacts.figures import (
+    Bar,
+    Case,
+    Cases,
+    Curves,
+    Line,
+    Mark,
+    Matrix,
+    Picture,
+    Shown,
+)
 from kdistill.artifacts.result import Gain, Result
 from kdistill.artifacts.run_folder import RunFolder
 from kdistill.report.comparison import compare
@@ -110,8 +121,12 @@ def test_ids_are_unique_and_every_reference_has_one(page: str) -> None:
     assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
 
 
-def test_a_strangers_strings_are_text(folder: RunFolder, result: Result) -> None:
+@pytest.mark.parametrize("classes", [2, 9])
+def test_a_strangers_strings_are_text(folder: RunFolder, result: Result, classes: int) -> None:
     hostile = '"><script>alert(1)</script><img src="http://b" onerror="x">'
+    line, mark = Line(hostile, "", [1], [2], band=hostile), Mark(hostile, "student", 1, 2)
+    bar = Bar(hostile, {hostile: 3.0, "student": -1.0})
+    inputs = [Shown(text=hostile), Shown(numbers=[1e99]), Shown(Picture("gallery", "inputs", []))]
     measures = {hostile: next(iter(result.models["teacher"].measures.values()))}  # type: ignore[union-attr]
     models = {
         name: replace(model, measures={**model.measures, **measures})
@@ -129,6 +144,10 @@ def test_a_strangers_strings_are_text(folder: RunFolder, result: Result) -> None
         seconds={hostile: 1.0},
         compression={hostile: 2.0},
         warnings=[hostile],
+        terms={hostile: hostile},
+        curves=[Curves(hostile, hostile, hostile, [line], hostile, marks=[mark])],
+        matrices=[Matrix("student", [hostile, "b"], [[1, 2], [3, 4]], classes, hostile)],
+        cases=[Cases(hostile, [Case(hostile, shown, [bar], hostile) for shown in inputs], hostile)],
     ).write(folder.result)
     folder.config.write_text(f"loss: {{temperature: '{hostile}'}}")
     line = {"stage": "student", "epoch": 1, "epochs": 1, "terms": {}, "validation": {hostile: 1.0}}
@@ -146,10 +165,11 @@ def test_a_second_rendering_is_the_same_bytes(page: str, folder: RunFolder) -> N
 def test_a_missing_model_leaves_no_trace_in_the_table(
     folder: RunFolder, result: Result, missing: str
 ) -> None:
-    replace(result, models={**result.models, missing: None}).write(folder.result)
-    folder.gallery.unlink()
+    without = replace(result, models={**result.models, missing: None}, cases=[])
     columns = {
-        a["class"] for a in Page(html(read(folder))).all("span") if "mark" in a.get("class", "")
+        a["class"]
+        for a in Page(html(replace(read(folder), result=without))).all("span")
+        if "mark" in a.get("class", "")
     }
     assert columns == {f"mark {name}" for name in result.models if name != missing}
 
@@ -157,11 +177,12 @@ def test_a_missing_model_leaves_no_trace_in_the_table(
 def test_a_folder_with_nothing_but_the_result_has_its_table(
     folder: RunFolder, result: Result
 ) -> None:
-    for path in (folder.config, folder.history, folder.predictions, folder.gallery):
+    for path in (folder.config, folder.history, folder.kept("gallery")):
         path.unlink()
     page = Page(html(read(folder)))
     assert page.texts["p"][0] == verdict(result)
-    assert len(page.all("figure")) == 1  # errors against size
+    assert len(page.all("figure")) == 13  # all but two of the history
+    assert not page.all("img")  # the gallery's bars stand alone
 
 
 def test_outcome_is_said_in_words_too(folder: RunFolder, result: Result) -> None:

@@ -99,16 +99,20 @@ def test_the_teachers_likelihood_is_that_of_its_table(
     judged: Judged, rbm: RBM, tmp_path: Path
 ) -> None:
     folder = RunFolder(tmp_path)
-    models = judged({"teacher": rbm, "student": Known(torch.zeros(2**BITS))}).models
+    found = judged({"teacher": rbm, "student": Known(torch.zeros(2**BITS))})
+    models = found.models
     expected = float(log_p(rbm)[:50].mean())
     assert models["teacher"].measures["log_likelihood"].value == pytest.approx(expected, abs=1e-5)
     uniform = models["student"].measures["log_likelihood"]
     assert uniform.value == pytest.approx(-BITS * log(2), abs=1e-5)
-    kept = read_tensors(folder.densities)
+    kept = read_tensors(folder.kept("densities"))
     torch.testing.assert_close(kept["teacher"], log_p(rbm)[:50], rtol=0, atol=1e-5)
-    shown = read_tensors(folder.samples)
+    shown = read_tensors(folder.kept("samples"))
     assert set(shown) == {"teacher", "student"}
     assert set(shown["teacher"].unique().tolist()) == {0, 255}
+    (sheets,) = found.cases
+    assert [case.input.picture.tensor for case in sheets.cases] == ["teacher", "student"]
+    assert found.curves[0].lines[0].y == pytest.approx(sorted(kept["teacher"].tolist()))
 
 
 def test_every_means_finds_log_z(judged: Judged, rbm: RBM) -> None:
@@ -252,7 +256,7 @@ def test_without_a_verdict_on_log_z_there_is_no_confident_number(
     assert any("no estimate of log Z is to be trusted" in each for each in found.warnings)
     assert found.models["teacher"].measures["log_likelihood"].interval is None
     assert found.gain.closed_gap is None
-    assert set(read_tensors(folder.densities)) == {"index", "student", "baseline"}
+    assert set(read_tensors(folder.kept("densities"))) == {"index", "student", "baseline"}
 
 
 def test_seconds_count_what_each_estimate_needed(judged: Judged, rbm: RBM) -> None:
@@ -297,6 +301,7 @@ def test_gain_is_over_the_student_alone(judged: Judged, rbm: RBM) -> None:
     gap = (value["student"] - value["baseline"]) / (value["teacher"] - value["baseline"])
     assert found.gain.closed_gap == pytest.approx(gap)
     assert found.gain.p_value < 0.05
+    assert (found.gain.test, found.gain.measures) == ("paired t-test", ["log_likelihood"])
 
 
 def test_without_data_and_without_a_teacher(judged: Judged, rbm: RBM, tmp_path: Path) -> None:
@@ -305,7 +310,8 @@ def test_without_data_and_without_a_teacher(judged: Judged, rbm: RBM, tmp_path: 
     found = judged(networks, 0, **main)
     assert [each.value for each in found.models["teacher"].measures.values()] == [0, 0]
     assert set(found.models["student"].measures) == {"kl_teacher_student", "kl_student_teacher"}
-    assert not RunFolder(tmp_path).densities.exists()
+    assert found.curves == []
+    assert not RunFolder(tmp_path).kept("densities").exists()
     assert judged({"student": Known(torch.zeros(64))}).tables == []
 
 

@@ -94,7 +94,7 @@ def test_the_gallery_holds_the_inputs_of_the_largest_divergence(
 ) -> None:
     test = part(40, 3)
     measured(from_tensors(part(30, 1), test, None, CLASSES, "made"))
-    kept, said = read_tensors(folder.gallery), read_tensors(folder.predictions)
+    kept, said = read_tensors(folder.kept("gallery")), read_tensors(folder.kept("predictions"))
     each = (said["teacher"] * (said["teacher"] / said["student"]).log()).sum(1)
     assert kept["row"].tolist() == each.argsort(descending=True)[:8].tolist()
     assert torch.equal(kept["inputs"], test[0][kept["row"]])

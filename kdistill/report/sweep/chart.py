@@ -90,7 +90,7 @@ def _chart(heading: str, name: str, key: str, lines: list[Line], values: list[fl
         axes.set_xlabel(label(key))
         axes.set_ylabel(label(heading))
         if _least_to_greatest(lines) > APART:
-            plain_log(axes)
+            plain_log(axes.yaxis)
         # above: curves go anywhere
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
 
