@@ -23,7 +23,7 @@ from kdistill.measures.density import DIVERGENCES, Density
 from kdistill.models.network import inner
 from kdistill.parts import Parts
 from kdistill.signals.ask import ask
-from kdistill.signals.signal import ANSWER
+from kdistill.signals.signal import ANSWER, Signal
 from kdistill.signals.signals import Signals
 from kdistill.students.repair import bias_name
 from kdistill.teachers.ensemble import Ensemble
@@ -57,6 +57,12 @@ def check_parts(parts: Parts) -> None:
 
 def check_domain(loss: Loss, measure: Classification | Density, dataset: Dataset) -> None:
     """Refuse a loss or a measure of classifiers for data without classes, and the other way."""
+    strange = [need for need in loss.student_needs | loss.teacher_needs if not _is_signal(need)]
+    if strange:
+        raise UserError(
+            f"loss: {type(loss).__name__} needs {strange[0]!r}, which is no Signal; what a module "
+            "returns is ANSWER of kdistill.signals.signal"
+        )
     of_densities = isinstance(measure, Density)
     if not dataset.classes and not of_densities:
         raise UserError("measure: these data have no classes; use measure=density, or other data")
@@ -66,6 +72,11 @@ def check_domain(loss: Loss, measure: Classification | Density, dataset: Dataset
         raise UserError(f"loss: with this measure it must be one of {kind}")
     if dataset.classes and (not len(dataset.test) or dataset.test.targets is None):
         raise UserError("dataset: without a labelled test set nothing can be measured")
+
+
+def _is_signal(need: object) -> bool:
+    """A user's loss may name anything."""
+    return isinstance(need, Signal)
 
 
 def check_repair(repair: str | None, transfer: Transfer, dataset: Dataset) -> None:
@@ -139,6 +150,11 @@ def check_densities(
 def check_process(loss: Loss, fit: Fit, process: Process) -> None:
     """Refuse what cannot be combined with how the run is carried out."""
     sharded = process.strategy == "fsdp" and (process.processes > 1 or ranks.world() > 1)
+    if any(need.inside for need in loss.student_needs | loss.teacher_needs) and (
+        sharded or process.compile
+    ):
+        which = "device.strategy=fsdp" if sharded else "device.compile=true"
+        raise UserError(f"loss: it looks at layers, which {which} does not show; unset that")
     if loss.double_backward and (sharded or process.compile):
         which = "device.strategy=fsdp" if sharded else "device.compile=true"
         raise UserError(f"loss: it needs second derivatives, which {which} cannot give; unset that")

@@ -11,6 +11,7 @@ CONTRACTS = [
     "kdistill.data.spec",
     "kdistill.data.tree",
     "kdistill.losses.loss",
+    "kdistill.signals.features",
     "kdistill.signals.signal",
     "kdistill.signals.signals",
 ]

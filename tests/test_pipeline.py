@@ -58,6 +58,10 @@ class WithoutTotal(Loss):
         return {"value": logits_of(student).mean()}
 
 
+class ByName(Loss):
+    student_needs = frozenset({"logits"})
+
+
 class Bare(Loss):
     def forward(self, student, teacher, batch):
         return {"total": 1.0}
@@ -72,6 +76,7 @@ class Bare(Loss):
             {"loss": WithoutTotal()},
             "must return a dict of scalars with 'total', got the keys value",
         ),
+        ({"loss": ByName()}, "loss: ByName needs 'logits', which is no Signal"),
         ({"loss": Bare()}, "must return a dict of scalars with 'total', 'total' is no scalar"),
         ({"fit": Fit(1, 8, {**SGD, "lr": -1})}, "fit.optimizer: .*Invalid learning rate"),
         ({"fit": Fit(1, 8, SGD, patience=2)}, "set dataset.validation"),

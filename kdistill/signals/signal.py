@@ -19,10 +19,11 @@ from kdistill.data.batch import Batch
 
 @dataclass(frozen=True)
 class Signal(ABC):
-    """Equal signals are one; `name` is that of its file in the store."""
+    """Equal signals are one."""
 
     name: str
     rank: ClassVar[int] = 0  # richer signals are asked first: their pass gives plainer ones too
+    inside: ClassVar[bool] = False  # whether it is of layers, which a compiled model does not show
 
     @abstractmethod
     def ask(
@@ -30,6 +31,11 @@ class Signal(ABC):
     ) -> dict["Signal", Tensor]:
         """This signal [batch, ...], and those that come with it, among them all of `needs` that
         cost nothing more."""
+
+    @property
+    def file(self) -> str:
+        """The name of its file in the store."""
+        return self.name
 
     def kept_as(self) -> "Signal":
         """What is stored in its place, so that it can be made anew for each batch."""

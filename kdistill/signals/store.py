@@ -176,7 +176,7 @@ class StoredAnswers:
         """Positions [known] int64 and their rows [known, ...] of floats; none when damaged."""
         if self.folder is None:
             return NOTHING
-        file = self._files[need] = RowFile(self.folder, need.name)
+        file = self._files[need] = RowFile(self.folder, need.file)
         try:
             return file.read()
         except UserError as error:

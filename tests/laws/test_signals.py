@@ -13,6 +13,7 @@ from kdistill.data.streams import EpochStream
 from kdistill.events import silent
 from kdistill.models.made import MADE
 from kdistill.signals.ask import ask
+from kdistill.signals.features import Feature
 from kdistill.signals.signal import Signal
 from kdistill.signals.signals import Signals
 from kdistill.signals.store import StoredAnswers, stored_bytes, stored_for
@@ -30,7 +31,7 @@ def signals() -> dict[str, Signal]:
     return {value.name: value for value in values if isinstance(value, Signal)}
 
 
-SIGNALS = signals()
+SIGNALS = {**signals(), "0": Feature("0")}  # those that are made by name, too
 
 
 class Asked:
@@ -89,6 +90,9 @@ def test_asked_live_is_what_is_read_from_the_store(name: str, folder: str, tmp_p
 
 def test_names_are_those_of_files_and_no_two_signals_share_one() -> None:
     assert len({signal.kept_as() for signal in SIGNALS.values()}) >= 3
-    for name, signal in SIGNALS.items():
-        assert name.isidentifier()
+    for name in SIGNALS:
+        assert name.isidentifier() or name.isdecimal()
+    files = [signal.file for signal in SIGNALS.values()]
+    assert len(set(files)) == len(files)
+    for signal in SIGNALS.values():
         assert signal.kept_as().kept_as() == signal.kept_as()
