@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from kdistill import ranks
 from kdistill.artifacts.environment import environment
-from kdistill.artifacts.files import write_json, write_tensors, write_text
+from kdistill.artifacts.files import finite, write_json, write_tensors, write_text
 from kdistill.artifacts.records import read_asked, read_stages, read_warnings
 from kdistill.artifacts.result import Cost, Result, Table
 from kdistill.artifacts.run_folder import RunFolder, append_line
@@ -126,7 +126,7 @@ class Work:
         if parts.teacher is not None:
             parts.teacher.prepare(self.context)
             if ranks.first():
-                write_json(self.folder.teacher, parts.teacher.reference())
+                write_json(self.folder.teacher, finite(parts.teacher.reference()))
                 self._doubt()
 
     def _doubt(self) -> None:

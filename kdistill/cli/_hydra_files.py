@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from kdistill.artifacts.text import parse_yaml, read_text
 from kdistill.cli._hydra_nodes import KNOWN, TRUST, refuse_nodes, shipped
@@ -67,11 +69,10 @@ class HeldConfigs(ConfigLoaderImpl):  # type: ignore[misc,unused-ignore]
         refuse_growth(OmegaConf.to_container(cfg, resolve=False))
         if not trusts("hydra"):
             _refuse_strangers(cfg, overrides)
-            for group in ("run", "sweep"):  # both: Hydra takes a refused sweep for no sweep
-                if not _typed(f"hydra.{group}.dir", overrides):
-                    text: Any = OmegaConf.to_container(cfg.hydra[group], resolve=False)
-                    usual = text["dir"] == shipped()[f"{group}.dir"]
-                    _refuse_outside(f"hydra.{group}.dir", str(cfg.hydra[group].dir), usual)
+            used, other = ("sweep", "run") if run_mode == RunMode.MULTIRUN else ("run", "sweep")
+            _refuse_folder(cfg, used, overrides)
+            with suppress(OmegaConfBaseException):  # what cannot be resolved is no folder
+                _refuse_folder(cfg, other, overrides)  # Hydra takes a refused sweep for no sweep
             _keep_shipped(cfg, overrides)
         return cfg
 
@@ -163,6 +164,15 @@ def _keep_shipped(cfg: DictConfig, overrides: Sequence[str]) -> None:
                     if OmegaConf.is_config(own.hydra[part])
                     else own.hydra[part]
                 )
+
+
+def _refuse_folder(cfg: DictConfig, group: str, overrides: Sequence[str]) -> None:
+    """The folder of runs, or of sweeps, unless the command line names it."""
+    key = f"{group}.dir"
+    if not _typed(f"hydra.{key}", overrides):
+        text: Any = OmegaConf.to_container(cfg.hydra[group], resolve=False)
+        usual = text["dir"] == shipped()[key]
+        _refuse_outside(f"hydra.{key}", str(cfg.hydra[group].dir), usual)
 
 
 def _refuse_outside(key: str, folder: str, usual: bool) -> None:

@@ -43,12 +43,17 @@ def check(config: Any) -> None:
         if name in GROUPS and not isinstance(config[name], dict | NoneType):
             raise UserError(f"{name}: must be a config of keys and values, got {config[name]!r}")
     _refuse_mixed_keys("", config)
-    found = [
-        (key, node, resolve(node["_target_"], dotted(key, "_target_")))
-        for key, node in targets(config)
-    ]
+    check_targets(config)
     for name, kind in TOP.items():
         _refuse_kind(name, config[name], kind)
+
+
+def check_targets(config: Any, place: str = "") -> None:
+    """The same for every target in `config`, a part of a whole that stands at `place` there."""
+    found = [
+        (key, node, resolve(node["_target_"], dotted(key, "_target_")))
+        for key, node in targets(config, place)
+    ]
     for key, node, target in found:
         bare = getattr(target, "__init__", None) is nn.Module.__init__  # which refuses anything
         parameters = {} if bare else parameters_of(target)

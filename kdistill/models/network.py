@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kdistill.config.build import build, parameters_of, resolve, to_plain
+from kdistill.config.check import check_targets
 from kdistill.data.spec import Array, Spec, arrays, blank, spec_of
 from kdistill.data.tree import Tree
 from kdistill.errors import UserError
@@ -74,8 +75,10 @@ def make_network(
     UserError, naming `key`, where the config stands in the whole, when it cannot be built, cannot
     take such inputs or answers with another shape.
     """
+    plain = dict(to_plain(config))
+    check_targets(plain, key)
     with Bounded(key, weights):
-        return _made(dict(to_plain(config)), inputs, dict(offers), check, key)
+        return _made(plain, inputs, dict(offers), check, key)
 
 
 def _made(

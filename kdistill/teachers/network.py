@@ -15,6 +15,7 @@ from kdistill.artifacts.cache_lock import cache_lock
 from kdistill.artifacts.environment import versions
 from kdistill.artifacts.files import (
     fingerprint,
+    finite,
     write_json,
     write_tensors,
 )
@@ -158,7 +159,8 @@ class NetworkTeacher:
         write_tensors(folder / "weights.safetensors", self.network.state_dict())
         about = {"description": self.describe(data), "seconds": seconds}
         created = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(folder / "teacher.json", {**about, "created": created, "model": self.model})
+        about = finite({**about, "created": created, "model": self.model})
+        write_json(folder / "teacher.json", about)
 
     def _reused(self, folder: Path, listener: Listener) -> bool:
         """Load the stored weights; False, with a warning, when they are damaged."""

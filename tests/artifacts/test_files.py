@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kdistill.artifacts.arrays import read_tensors
-from kdistill.artifacts.files import fingerprint, replacing, write_json, write_tensors
+from kdistill.artifacts.files import fingerprint, finite, replacing, write_json, write_tensors
 from kdistill.artifacts.text import read_json
 from kdistill.errors import UserError
 
@@ -180,3 +180,9 @@ def test_a_removed_folder_is_told_and_not_made_anew(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="its folder is gone"):
         write_json(tmp_path / "gone" / "a.json", {})
     assert not (tmp_path / "gone").exists()
+
+
+def test_what_json_has_not_becomes_text() -> None:
+    nan, infinity = float("nan"), float("inf")
+    value = {"a": [1.5, infinity, (nan, "x")], "b": {"c": -infinity}, "d": None}
+    assert finite(value) == {"a": [1.5, "inf", ["nan", "x"]], "b": {"c": "-inf"}, "d": None}

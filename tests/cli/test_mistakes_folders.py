@@ -177,7 +177,19 @@ def tensors(name, change):
 
 
 GIANT = {"_target_": "kdistill.models.mlp.MLP", "widths": [70_000, 70_000]}
+SMALL_MLP = {"_target_": "kdistill.models.mlp.MLP", "widths": [8]}
+
+
+def scaled_by(mean):
+    pixels = {"_target_": "kdistill.models.preprocessing.Pixels", "mean": mean, "std": 1.0}
+    return {**SMALL_MLP, "preprocessing": pixels}
+
+
 TEACHERS = [
+    *(
+        (student(model=scaled_by(mean)), "model.preprocessing.mean: must be")
+        for mean in (None, {}, SMALL_MLP)
+    ),
     (student(model=GIANT), "teacher.model takes 19.6 GB or more, which is more than"),
     (tensors("student.safetensors", lambda one: one.int()), "is int32 in the file, float32 in the"),
     (tensors("student.safetensors", lambda one: one / 0), "holds NaN or infinity"),
@@ -207,6 +219,7 @@ def test_a_teacher_for_pictures_of_another_size(train, run_folder, desk):
 
 
 EVALUATED = [
+    (student(model=scaled_by(None)), "model.preprocessing.mean: must be"),
     (config(measure={}), "measure: renamed; use task=..."),
     (lacking("device"), "old/config.yaml: damaged: device is missing, perhaps it was cut short"),
     (config(dataset=DEVICE), "dataset: kdistill.engine.process.Process is not a kdistill.data.pla"),
